@@ -1,0 +1,17 @@
+"""The one exception that means "the user can mend this"; commands print it as a line and exit with code 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input: the message names the file, key or class and says what to do about it."""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Sentence fragment that offers the known names nearest to a misspelt one, or all of them when few."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=n, cutoff=0.4)
+    names = [k for k in known if k.lower() in close] or known
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"nearest: {shown}" if close else f"known: {shown}"
