@@ -1,0 +1,126 @@
+"""The frozen pre-norm transformer block that CLIP's ViT and text tower are made of, opened up so that prompts can enter.
+
+A tower decides which positions ask (queries) and which only answer (keys and values); the block offers the parts:
+
+    q, k, v = block.qkv(x)          LayerNorm and the three projections
+    x       = block.finish(x, y)    output projection of the attended y, residual, MLP, residual
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class QuickGELU(torch.autograd.Function):
+    """x * sigmoid(1.702 x), keeping only x for the backward pass (autograd's own would keep three tensors of its size)."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (1.702 * x).sigmoid_().mul_(x)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        gate = (1.702 * x).sigmoid_()
+        slope = torch.rsub(gate, 1).mul_(x).mul_(1.702).add_(1).mul_(gate)
+        return slope.mul_(grad)
+
+
+class LayerNorm(nn.Module):
+    """LayerNorm computed in float32 whatever the precision of its input, as CLIP does.
+
+    A single scale and shift vector of shape (width,); returns the input's dtype.
+    """
+
+    def __init__(self, norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        with torch.autocast(x.device.type, enabled=False):
+            y = F.layer_norm(x.to(wide), self.weight.shape, self.weight.to(wide), self.bias.to(wide), self.eps)
+        return y.to(x.dtype)
+
+
+class Block(nn.Module):
+    """One frozen block over weights that belong to the loaded model (shared, not copied).
+
+    Args:
+        ln_1, ln_2: the model's LayerNorms.
+        in_proj: weight (3 * width, width) and bias (3 * width,) of the query, key and value projections, in this order.
+        out_proj, fc, proj: the model's linear layers.
+        activation: between `fc` and `proj`.
+        heads: number of attention heads; each is width // heads wide.
+        scales: LayerScale vectors (width,) after attention and after the MLP, for models that have them.
+    """
+
+    def __init__(
+        self,
+        ln_1: nn.LayerNorm,
+        in_proj: tuple[nn.Parameter, nn.Parameter],
+        out_proj: nn.Linear,
+        ln_2: nn.LayerNorm,
+        fc: nn.Linear,
+        activation: nn.Module,
+        proj: nn.Linear,
+        heads: int,
+        scales: tuple[nn.Parameter | None, nn.Parameter | None] = (None, None),
+    ) -> None:
+        super().__init__()
+        self.ln_1, self.ln_2 = LayerNorm(ln_1), LayerNorm(ln_2)
+        self.in_weight, self.in_bias = in_proj
+        self.out_proj, self.fc, self.proj = out_proj, fc, proj
+        self.quick = type(activation).__name__ == "QuickGELU"
+        self.activation = activation
+        self.heads = heads
+        self.scale_1, self.scale_2 = scales
+
+    @property
+    def width(self) -> int:
+        return self.in_weight.shape[1]
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(..., width) -> (..., heads, head_dim)"""
+        return x.unflatten(-1, (self.heads, -1))
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values of tokens x (..., width), each (..., heads, head_dim)."""
+        out = F.linear(self.ln_1(x), self.in_weight, self.in_bias)
+        return tuple(self.split_heads(part) for part in out.chunk(3, dim=-1))
+
+    def kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values alone, for positions whose own output nobody reads."""
+        w = self.width
+        out = F.linear(self.ln_1(x), self.in_weight[w:], self.in_bias[w:])
+        return tuple(self.split_heads(part) for part in out.chunk(2, dim=-1))
+
+    def q(self, x: Tensor) -> Tensor:
+        """Queries alone, for the positions that are read after the last layer."""
+        w = self.width
+        return self.split_heads(F.linear(self.ln_1(x), self.in_weight[:w], self.in_bias[:w]))
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Tokens x (..., width) after the block, given what each attended to (..., heads, head_dim)."""
+        y = self.out_proj(attended.flatten(-2))
+        x = x + (y if self.scale_1 is None else y * self.scale_1)
+        y = self.fc(self.ln_2(x))
+        y = self.proj(QuickGELU.apply(y) if self.quick else self.activation(y))
+        return x + (y if self.scale_2 is None else y * self.scale_2)
+
+
+def from_open_clip(block: nn.Module) -> Block:
+    """Block over an open_clip `ResidualAttentionBlock`."""
+    scales = tuple(getattr(layer, "gamma", None) for layer in (block.ls_1, block.ls_2))
+    in_proj = (block.attn.in_proj_weight, block.attn.in_proj_bias)
+    fc, act, proj = block.mlp.c_fc, block.mlp.gelu, block.mlp.c_proj
+    return Block(block.ln_1, in_proj, block.attn.out_proj, block.ln_2, fc, act, proj, block.attn.num_heads, scales)
+
+
+def from_timm(block: nn.Module) -> Block:
+    """Block over a timm vision-transformer `Block` (BiomedCLIP's image tower)."""
+    scales = tuple(getattr(layer, "gamma", None) for layer in (block.ls1, block.ls2))
+    attn, mlp = block.attn, block.mlp
+    in_proj = (attn.qkv.weight, attn.qkv.bias)
+    return Block(block.norm1, in_proj, attn.proj, block.norm2, mlp.fc1, mlp.act, mlp.fc2, attn.num_heads, scales)

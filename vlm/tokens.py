@@ -1,0 +1,87 @@
+"""Class names and captions as token ids, and the check that a prompt fits the text tower."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from toolbox.errors import UserError
+
+
+class Vocabulary(Protocol):
+    """What a text tower's tokeniser must offer."""
+
+    start: int
+    end: int
+    context_length: int
+
+    def encode(self, text: str) -> list[int]:
+        """Word pieces of `text` alone, without start and end tokens."""
+
+
+class ClipVocabulary:
+    """CLIP's byte-pair vocabulary, over an open_clip `SimpleTokenizer`."""
+
+    def __init__(self, tokenizer, context_length: int) -> None:
+        self.tokenizer, self.context_length = tokenizer, context_length
+        self.start, self.end = tokenizer.sot_token_id, tokenizer.eot_token_id
+
+    def encode(self, text: str) -> list[int]:
+        return self.tokenizer.encode(self.tokenizer.clean_fn(text))
+
+    def decode(self, token: int) -> str:
+        return self.tokenizer.decode([token]).strip()
+
+
+class NameTokens:
+    """Word pieces of "{class}." for each class, cut where the class name itself ends.
+
+    Args:
+        classnames: names as the data set gives them; underscores stand for spaces.
+        before: how many positions a method puts before the name, start token not counted; one number, or one a class.
+
+    Raises:
+        UserError: a prompt would be longer than the text tower's context; the class is named.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, classnames: Sequence[str], before: int | Sequence[int] = 0) -> None:
+        self.classnames = [name.replace("_", " ") for name in classnames]
+        self.vocabulary = vocabulary
+        before = [before] * len(classnames) if isinstance(before, int) else list(before)
+        self.name, self.rest = [], []
+        for name, extra in zip(self.classnames, before, strict=True):
+            pieces = vocabulary.encode(f"{name}.")
+            # A name that ends in punctuation shares a piece with the full stop: ")." is one. Cutting by the length of the
+            # name alone gives that piece to the name, as CoOp does.
+            cut = len(vocabulary.encode(name))
+            self.name.append(pieces[:cut])
+            self.rest.append([*pieces[cut:], vocabulary.end])
+            self._check(name, extra, len(pieces))
+
+    def _check(self, name: str, before: int, pieces: int) -> None:
+        need, room = 2 + before + pieces, self.vocabulary.context_length
+        if need > room:
+            raise UserError(
+                f"class {name!r}: its prompt needs {need} positions (start, {before} prompt tokens, {pieces} word pieces "
+                f"of the name, end) but the text tower has {room}; use fewer prompt tokens or rows, or a shorter name"
+            )
+
+    def __len__(self) -> int:
+        return len(self.classnames)
+
+    @property
+    def whole(self) -> list[list[int]]:
+        """Word pieces of "{class}." and the end token, one list a class."""
+        return [name + rest for name, rest in zip(self.name, self.rest, strict=True)]
+
+
+def init_words(vocabulary: Vocabulary, words: str, n_ctx: int) -> list[int]:
+    """The first `n_ctx` word pieces of `words`, which start a learned context.
+
+    Raises:
+        UserError: `words` has fewer than `n_ctx` pieces.
+    """
+    pieces = vocabulary.encode(words.replace("_", " "))
+    if len(pieces) < n_ctx:
+        raise UserError(
+            f"CTX_INIT {words!r} has {len(pieces)} word pieces but N_CTX is {n_ctx}; give more words or a smaller N_CTX"
+        )
+    return pieces[:n_ctx]
