@@ -1,0 +1,201 @@
+"""`python -m llm.extract`: ask a language model about the classes of a data set and keep its hidden states as rows."""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from llm.answers import ANSWERS, Generation
+from llm.extraction import Settings, clear_parts, describe, extract, parts_folder
+from llm.hidden import POOLINGS
+from llm.models import LanguageModel, LoadOptions, load_language_model
+from llm.presets import find_preset, preset_names
+from llm.question import ClassList, described_classes, described_datasets, read_answers
+from llm.store import DTYPES, RowStore, class_key, read_store, rows_digest, save_rows
+from toolbox.command import run_command
+from toolbox.errors import UserError
+
+PACKAGES = ("torch", "transformers", "tokenizers")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Command line of `python -m llm.extract`."""
+    p = argparse.ArgumentParser(prog="python -m llm.extract", description=__doc__.split(": ", 1)[1])
+    p.add_argument("--model", default="minilm", help=f"hub name, folder, or preset: {', '.join(preset_names())}")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--dataset", nargs="+", metavar="NAME", help="data sets the project knows (kvasir, biomedcoop/busi)"
+    )
+    what.add_argument("--all", action="store_true", help="every data set the project knows")
+    what.add_argument("--classes", help='class names: "a; b; c" (with --name)')
+    what.add_argument("--split", type=Path, help="split file in CoOp's JSON, for its class names")
+    p.add_argument("--name", help="name of the data set for --classes and --split")
+    p.add_argument("--modality", help='put into the question: "In a {modality} image, ..." (default: the data set\'s)')
+    p.add_argument("--answer", choices=ANSWERS, help="who answers: the model, the written descriptions, or nobody")
+    p.add_argument("--answers", type=Path, help="YAML file with `classes: {name: text}`: descriptions of your own")
+    p.add_argument(
+        "--pooling", choices=POOLINGS, help="last token (the paper), mean over the answer's tokens, or all tokens"
+    )
+    p.add_argument("--layers", default="all", help="layers to keep, from 1: all, or 1-8,16,-1 (the last)")
+    p.add_argument("--max-new-tokens", type=int, default=256, help="longest answer the model may write")
+    p.add_argument("--temperature", type=float, default=0.0, help="0: greedy; above: sampling, with --seed")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--batch-size", type=int, default=4)
+    p.add_argument("--dtype", default="auto", choices=["auto", *DTYPES], help="number type of the model")
+    p.add_argument("--quantize", default="", choices=["", "8bit", "4bit"], help="load smaller, by bitsandbytes")
+    p.add_argument("--device", default="auto", help="auto (all GPUs there are), cpu, cuda, cuda:1")
+    p.add_argument("--revision", help="commit, branch or tag on the hub")
+    p.add_argument("--kind", default="", choices=["", "causal", "encoder"], help="if it cannot be told from the model")
+    p.add_argument("--trust-remote-code", action="store_true", help="run Python code that comes with the model")
+    p.add_argument(
+        "--output", type=Path, help="file, or folder for several (default: output/llm/<model>/<name>.safetensors)"
+    )
+    p.add_argument("--store-dtype", default="float16", choices=DTYPES, help="number type of the rows in the file")
+    p.add_argument("--overwrite", action="store_true", help="make a file again that is already there")
+    p.add_argument(
+        "--date", default=datetime.datetime.now(datetime.timezone.utc).date().isoformat(), help="date to record"
+    )
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Extract, one file a data set; returns the exit code."""
+    args = parser().parse_args(argv)
+    if args.batch_size < 1 or args.max_new_tokens < 1 or args.temperature < 0:
+        raise UserError("--batch-size and --max-new-tokens are at least 1, --temperature at least 0")
+    jobs = class_lists(args)
+    show_progress = sys.stderr.isatty()
+    _quiet_transformers(show_progress)
+    load = LoadOptions(args.dtype, args.quantize, args.device, args.revision, args.kind, args.trust_remote_code)
+    lm = load_language_model(args.model, load)
+    settings = _settings(args, lm)
+    for classes in jobs:
+        run_one(lm, classes, settings, output_path(args, classes.name, len(jobs) > 1), args, show_progress)
+    return 0
+
+
+def class_lists(args: argparse.Namespace) -> list[ClassList]:
+    """What to ask about, from --dataset, --all, --classes or --split, with --modality and --answers put in."""
+    if args.dataset or args.all:
+        lists = [described_classes(name) for name in (described_datasets() if args.all else args.dataset)]
+    else:
+        names = split_classes(args.split) if args.split else [name.strip() for name in args.classes.split(";")]
+        name = args.name or (args.split.stem if args.split else None)
+        if not name:
+            raise UserError("--classes needs --name NAME, the name of your data set")
+        lists = [ClassList(name, [class_key(classname) for classname in names])]
+    for classes in lists:
+        repeated = {name for name in classes.classnames if classes.classnames.count(name) > 1 or not name}
+        if repeated:
+            raise UserError(f"{classes.name}: class names empty or given twice: {sorted(repeated)}")
+    answers = read_answers(args.answers)["classes"] if args.answers else {}
+    return [
+        ClassList(
+            one.name,
+            one.classnames,
+            one.modality if args.modality is None else args.modality,
+            {**one.answers, **answers},
+        )
+        for one in lists
+    ]
+
+
+def split_classes(path: Path) -> list[str]:
+    """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one."""
+    try:
+        split = json.loads(path.read_text(encoding="utf-8"))
+        names = {int(label): str(name) for part in ("train", "val", "test") for _, label, name in split.get(part, [])}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: not a split file ({error}); it maps train, val, test to [path, label, name]"
+        ) from error
+    if not names:
+        raise UserError(f"{path}: holds no images, so no class names; give them by --classes")
+    return [names[label] for label in sorted(names)]
+
+
+def output_path(args: argparse.Namespace, dataset: str, several: bool) -> Path:
+    """File for a data set: --output itself, or its place in that folder (or in the default one)."""
+    if args.output and args.output.suffix == ".safetensors":
+        if several:
+            raise UserError(f"--output {args.output}: several data sets need a folder, not a file")
+        return args.output
+    return (args.output or Path("output/llm") / Path(args.model).name.lower()) / f"{dataset}.safetensors"
+
+
+def run_one(
+    lm: LanguageModel, classes: ClassList, settings: Settings, output: Path, args: argparse.Namespace, show: bool
+) -> None:
+    """Make one file, unless it is there already, and say what happened."""
+    if output.exists() and not args.overwrite:
+        if read_store(output).meta.get("recipe") != describe(lm, classes, settings)["recipe"]:
+            raise UserError(f"{output}: is there, made with other settings; --overwrite to replace it")
+        print(f"{output}: already there")
+        return
+    columns = [TextColumn(classes.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
+        task = bar.add_task(classes.name, total=len(classes.classnames))
+        made = extract(lm, classes, settings, parts_folder(output), lambda done: bar.update(task, completed=done))
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    rows, meta = narrow(made.rows, DTYPES[args.store_dtype]), {**made.meta, "date": args.date, "versions": versions}
+    if output.exists() and _same(output, RowStore(rows, meta)):
+        print(f"{output}: made again, nothing changed")
+    else:
+        save_rows(output, rows, meta)
+        shape = tuple(next(iter(rows.values())).shape)
+        print(f"{output}: {len(rows)} classes, rows {shape}, {output.stat().st_size / 1024:.0f} KiB, {lm.name}")
+    if made.meta["cut"]:
+        print(f"  cut off at --max-new-tokens {args.max_new_tokens}: {', '.join(made.meta['cut'])}")
+    clear_parts(output)
+
+
+def narrow(rows: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Rows in a smaller number type, or as they are if that could not hold them (massive activations, float16)."""
+    largest = max(float(tensor.abs().max()) for tensor in rows.values())
+    if largest > torch.finfo(dtype).max:
+        print(f"  values up to {largest:.3g} do not fit {dtype}: kept in float32")
+        return rows
+    return {name: tensor.to(dtype) for name, tensor in rows.items()}
+
+
+def _same(output: Path, new: RowStore) -> bool:
+    """Whether a file already holds these rows, made the same way: then its bytes, and its date, stay as they are."""
+    try:
+        old = read_store(output)
+    except UserError:
+        return False
+    return old.meta["sha256"] == rows_digest(new.rows) and old.meta.get("recipe") == new.meta["recipe"]
+
+
+def _settings(args: argparse.Namespace, lm: LanguageModel) -> Settings:
+    """Settings from the command line, then the preset, then what suits the kind of model."""
+    preset = find_preset(args.model)
+    answer, pooling = ("model", "last") if lm.kind == "causal" else ("written", "mean")
+    if preset:
+        answer, pooling = preset.answer, preset.pooling
+    return Settings(
+        answer=args.answer or ("written" if args.answers else answer),
+        pooling=args.pooling or pooling,
+        layers=args.layers,
+        batch_size=args.batch_size,
+        generation=Generation(args.max_new_tokens, args.temperature, args.seed),
+    )
+
+
+def _quiet_transformers(show_progress: bool) -> None:
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    if not show_progress:
+        logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    run_command(main)

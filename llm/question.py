@@ -1,0 +1,88 @@
+"""The question put to a language model about a class, and the short descriptions that stand in for its answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from llm.store import class_key
+from toolbox.errors import UserError, nearest
+
+DESCRIPTIONS = Path(__file__).parent / "descriptions"
+TEMPLATES = Path(__file__).parent.parent / "configs" / "llm" / "question" / "paper.yaml"
+LETTERS_WITH_AN = "AEFHILMNORSX"
+
+
+@dataclass(frozen=True)
+class ClassList:
+    """What is asked about: the classes of a data set in label order, the imaging modality, written answers if any."""
+
+    name: str
+    classnames: list[str]
+    modality: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+
+def question(classname: str, modality: str = "") -> str:
+    """The paper's question (CILMP, section III-B) about a class, with the modality in it when there is one."""
+    return question_template(modality).format(**{"class": class_key(classname)})
+
+
+def question_template(modality: str = "") -> str:
+    """The question with `{class}` left open."""
+    templates = _templates()
+    if not modality:
+        return templates["plain"]
+    return templates["with_modality"].replace("{article}", article(modality)).replace("{modality}", modality)
+
+
+def article(noun: str) -> str:
+    """`a` or `an`, as English speaks it: an MRI, an X-ray, an ultrasound, a CT."""
+    spelt_out = len(noun) == 1 or not noun[1].islower()
+    vowel = noun[0].upper() in LETTERS_WITH_AN if spelt_out else noun[0].lower() in "aeiou"
+    return "an" if vowel else "a"
+
+
+def described_datasets() -> list[str]:
+    """Names of the data sets with written descriptions: `kvasir`, `biomedcoop/busi`, ..."""
+    return sorted(path.relative_to(DESCRIPTIONS).with_suffix("").as_posix() for path in DESCRIPTIONS.rglob("*.yaml"))
+
+
+def described_classes(dataset: str) -> ClassList:
+    """Classes, modality and descriptions of a data set that the project knows. Raises UserError for another name."""
+    known = described_datasets()
+    if dataset.lower() not in known:
+        raise UserError(
+            f"no data set '{dataset}' in llm/descriptions ({nearest(dataset, known)}); "
+            f'for one of your own: --classes "a; b; c" --name mine, or --split FILE.json'
+        )
+    path = DESCRIPTIONS / f"{dataset.lower()}.yaml"
+    content = read_answers(path)
+    return ClassList(dataset.lower(), list(content["classes"]), content.get("modality", ""), content["classes"])
+
+
+def read_answers(path: str | Path) -> dict[str, Any]:
+    """A descriptions file: `{"classes": {class name: text}, "modality": str, "source": str}`, the last two optional.
+
+    Raises UserError for a file that is not that, e.g. where YAML reads an unquoted `no` as false.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read as YAML text ({reason})") from error
+    classes = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(classes, dict) or not classes:
+        raise UserError(f"{path}: needs a mapping `classes:` of class name to description")
+    for name, text in classes.items():
+        if not isinstance(name, str) or not isinstance(text, str) or not text.strip():
+            raise UserError(f"{path}: class {name!r}: name and description must be text (quote names such as 'no')")
+    return {**content, "classes": {class_key(name): text.strip() for name, text in classes.items()}}
+
+
+@cache
+def _templates() -> dict[str, str]:
+    return yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))
