@@ -1,0 +1,63 @@
+"""Paths that come from a file stay below the folder that file describes."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from toolbox.errors import UserError
+
+
+def resolve_images(
+    image_dir: str | Path, paths: Iterable[str], split_path: str | Path, allow_outside: bool = False
+) -> dict[str, str]:
+    """Map each path of a split to its file below `image_dir`.
+
+    Unless `allow_outside`, absolute paths, `..` and links that lead out of `image_dir` are refused.
+    Raises UserError for those, and for files that do not exist (how many, and the first three).
+    """
+    base = Path(image_dir)
+    keeper = _Keeper(base)
+    files: dict[str, str] = {}
+    missing: list[str] = []
+    for path in paths:
+        full = base / path
+        if not allow_outside and not keeper.holds(path, full):
+            raise UserError(
+                f"{split_path}: {path!r} leads out of {base}; mend the split, or set DATASET.ALLOW_OUTSIDE True if you trust it"
+            )
+        if not _is_file(full):
+            missing.append(path)
+        files[path] = str(full)
+    if missing:
+        raise UserError(
+            f"{split_path}: {len(missing)} of {len(files)} images do not exist below {base}, first: {', '.join(missing[:3])}"
+        )
+    return files
+
+
+class _Keeper:
+    """Tells whether paths stay below a folder, resolving each folder once."""
+
+    def __init__(self, base: Path):
+        self.real = os.path.realpath(base)
+        self.folders: dict[str, bool] = {}
+
+    def holds(self, path: str, full: Path) -> bool:
+        if path.startswith("/") or Path(path).is_absolute() or ".." in path.split("/"):
+            return False
+        if full.is_symlink():
+            return self._below(os.path.realpath(full))
+        parent = str(full.parent)
+        if parent not in self.folders:
+            self.folders[parent] = self._below(os.path.realpath(parent))
+        return self.folders[parent]
+
+    def _below(self, real: str) -> bool:
+        return real == self.real or real.startswith(self.real.rstrip(os.sep) + os.sep)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

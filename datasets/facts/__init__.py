@@ -1,0 +1,28 @@
+"""The table of data sets: facts as data, one row each."""
+
+from toolbox.errors import UserError, nearest
+
+from .biomedcoop import BIOMEDCOOP
+from .cilmp import CILMP
+from .entry import Facts
+
+FACTS: dict[str, Facts] = {facts.name: facts for facts in (*CILMP, *BIOMEDCOOP)}
+
+
+def find(name: str) -> Facts:
+    """Row of the data set called `name`, by config name or Dassl name in any case.
+
+    Names that both collections use mean the CILMP collection's; the other's are written `biomedcoop/<name>`.
+    Raises UserError, with the nearest names, if there is no such data set.
+    """
+    wanted = name.lower()
+    for facts in FACTS.values():
+        if wanted in (facts.name, facts.dassl_name.lower()):
+            return facts
+    for facts in BIOMEDCOOP:
+        if wanted == facts.folder.lower():
+            return facts
+    raise UserError(f"unknown data set {name!r}; {nearest(name, FACTS)}")
+
+
+__all__ = ["FACTS", "Facts", "find"]

@@ -1,0 +1,30 @@
+"""What is known of a data set before its files are opened."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One row of the table of data sets.
+
+    `sizes` are images in (train, val, test) as published, 0 for a part the release lacks, None where no split is published.
+    `images` is the folder under `folder` that the paths of the split start from ("" means `folder` itself).
+    """
+
+    name: str
+    dassl_name: str
+    folder: str
+    split_file: str
+    images: str
+    classnames: tuple[str, ...]
+    modality: str
+    template: str
+    licence: str
+    source: str
+    sizes: tuple[int, int, int] | None = None
+    warning: str = ""
+
+    @property
+    def templates(self) -> list[str]:
+        """Prompt templates, the data set's own first."""
+        return list(dict.fromkeys([self.template, "a photo of a {}."]))

@@ -1,0 +1,32 @@
+"""The images of a data set as torch reads them: Dassl's `DatasetWrapper`, but every image opened by `datasets.images`."""
+
+import toolbox  # noqa: F401  makes dassl importable
+from dassl.data.data_manager import DatasetWrapper
+
+from .cache import open_cache
+from .images import read_image
+
+
+class ImageDataset(DatasetWrapper):
+    """Items are `{"img", "label", "domain", "impath", "index"}` as in Dassl; `DataManager(cfg, dataset_wrapper=ImageDataset)`.
+
+    With DATALOADER.CACHE, images come decoded from a memory-mapped file that is made on first use.
+    """
+
+    def __init__(self, cfg, data_source, transform=None, is_train=False):
+        super().__init__(cfg, data_source, transform=transform, is_train=is_train)
+        self.read = open_cache(cfg, [item.impath for item in data_source]).read if cfg.DATALOADER.CACHE else read_image
+
+    def __getitem__(self, index: int) -> dict:
+        item = self.data_source[index]
+        image = self.read(item.impath)
+        output = {"label": item.label, "domain": item.domain, "impath": item.impath, "index": index}
+        if self.transform is None:
+            output["img"] = image
+        else:
+            transforms = self.transform if isinstance(self.transform, list | tuple) else [self.transform]
+            for number, transform in enumerate(transforms, start=1):
+                output["img" if number == 1 else f"img{number}"] = self._transform_image(transform, image)
+        if self.return_img0:
+            output["img0"] = self.to_tensor(image)
+        return output

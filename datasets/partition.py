@@ -1,0 +1,59 @@
+"""Seeded, stratified division of images into parts that keeps patients together."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from .split import Item, ordered
+
+
+def rank(seed: int, *names: str) -> str:
+    """A fixed pseudo-random key of (seed, names): the same on every machine and Python version."""
+    return hashlib.sha256("\0".join([str(seed), *names]).encode(errors="surrogatepass")).hexdigest()
+
+
+def divide(
+    items: Sequence[Item], shares: Mapping[str, float], seed: int, groups: Mapping[str, str] | None = None
+) -> dict[str, list[Item]]:
+    """Divide `items` into parts of about `shares` (they sum to 1) of every class; each group goes to one part whole.
+
+    A function of (items, shares, seed, groups) alone. Classes with as many groups as parts or more have images in every part.
+    """
+    groups = groups or {}
+    members: dict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        members[groups.get(item.path, f"\0{item.path}")].append(item)
+    wanted = _targets(items, shares, members)
+    have = {part: Counter() for part in shares}
+    parts: dict[str, list[Item]] = {part: [] for part in shares}
+    for group in sorted(members, key=lambda group: (-len(members[group]), rank(seed, group))):
+        count = Counter(item.label for item in members[group])
+        part = max(
+            shares, key=lambda part: sum(n * (wanted[part][label] - have[part][label]) for label, n in count.items())
+        )
+        have[part].update(count)
+        parts[part].extend(members[group])
+    return {part: ordered(chosen) for part, chosen in parts.items()}
+
+
+def cut_validation(
+    train: Sequence[Item], share: float, seed: int, groups: Mapping[str, str] | None = None
+) -> tuple[list[Item], list[Item]]:
+    """Cut about `share` of every class from `train`; returns (train, val). No class loses its last training image."""
+    parts = divide(train, {"train": 1 - share, "val": share}, seed, groups)
+    bare = {item.label for item in train} - {item.label for item in parts["train"]}
+    kept = [item for item in parts["val"] if item.label in bare]
+    return ordered([*parts["train"], *kept]), [item for item in parts["val"] if item.label not in bare]
+
+
+def _targets(
+    items: Sequence[Item], shares: Mapping[str, float], members: Mapping[str, list[Item]]
+) -> dict[str, dict[int, float]]:
+    """Images of each class that each part should get: its share, but at least one where there are groups for all parts."""
+    total = Counter(item.label for item in items)
+    n_groups = Counter(label for group in members.values() for label in {item.label for item in group})
+    enough = {label for label in total if n_groups[label] >= len(shares)}
+    return {
+        part: {label: max(share * n, 1.0 if label in enough else 0.0) for label, n in total.items()}
+        for part, share in shares.items()
+    }
