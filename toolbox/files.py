@@ -19,10 +19,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     part = Path(name)
     try:
         yield part
-        with open(part, "rb+") as file:
+        with part.open("rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
