@@ -1,0 +1,1 @@
+"""Many runs, one table: sweeps (`benchmark.run`), statistics, tables, plots and the page (`benchmark.report`)."""

@@ -1,0 +1,72 @@
+"""Which configuration file belongs to a method and to a data set."""
+
+from pathlib import Path
+
+from toolbox.errors import UserError, nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Configs:
+    """The configs/ folder: `datasets/<name>.yaml`, `trainers/<METHOD>/<cfg>.yaml`."""
+
+    def __init__(self, folder: Path = ROOT / "configs"):
+        self.folder = Path(folder)
+
+    def choose(self, method: str, backbone: str, wanted: str | None) -> str:
+        """Stem of the method's file: the one asked for, else the backbone's own, else `default`, else the only one."""
+        stems = self._stems(method)
+        own = "".join(c if c.isalnum() else "_" for c in backbone.lower())
+        for candidate in [wanted] if wanted else [own, "default"]:
+            if candidate in stems:
+                return candidate
+        if wanted is None and len(stems) == 1:
+            return stems[0]
+        problem = f"has no configuration {wanted!r}" if wanted else f"has no configuration for {backbone} by that name"
+        hint = nearest(wanted or own, stems)
+        raise UserError(f"{method} {problem} in {self.folder / 'trainers' / method}; {hint} (choose with CFG or --cfg)")
+
+    def _stems(self, method: str) -> list[str]:
+        stems = sorted(p.stem for p in (self.folder / "trainers" / method).glob("*.yaml"))
+        if not stems:
+            known = [p.name for p in (self.folder / "trainers").glob("*") if any(p.glob("*.yaml"))]
+            raise UserError(f"unknown method {method!r}; {nearest(method, known)}")
+        return stems
+
+    def method(self, method: str, cfg: str) -> Path:
+        """The method's file, relative to the repository where it lies inside it."""
+        return _short(self.folder / "trainers" / method / f"{cfg}.yaml")
+
+    def dataset(self, name: str, root: Path) -> Path:
+        """The data set's file; a folder `<root>/<name>/` with a split JSON in it needs none of its own and uses split.yaml."""
+        path = self.folder / "datasets" / f"{name.lower()}.yaml"
+        if path.is_file():
+            return _short(path)
+        if self._is_folder(name, root):
+            return _short(self.folder / "datasets" / "split.yaml")
+        known = [str(p.relative_to(path.parent).with_suffix("")) for p in path.parent.rglob("*.yaml")]
+        raise UserError(
+            f"unknown data set {name!r}: no {path.name} in {_short(path.parent)} and no folder {root / name} with a "
+            f"split JSON; {nearest(name, known)}"
+        )
+
+    def dataset_opts(self, name: str, root: Path) -> list[str]:
+        """KEY VALUE words that a folder without a configuration of its own needs."""
+        if (self.folder / "datasets" / f"{name.lower()}.yaml").is_file() or not self._is_folder(name, root):
+            return []
+        return ["DATASET.FOLDER", name]
+
+    def datasets_in(self, root: Path) -> list[str]:
+        """Data sets whose folder, under their configuration's name or their own split file's, is in the data folder."""
+        names = [p.name for p in sorted(Path(root).glob("*")) if p.is_dir()]
+        configured = {p.stem for p in (self.folder / "datasets").glob("*.yaml")}
+        return [name for name in names if name in configured or self._is_folder(name, root)]
+
+    @staticmethod
+    def _is_folder(name: str, root: Path) -> bool:
+        folder = Path(root) / name
+        return folder.is_dir() and any(folder.glob("*.json"))
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path

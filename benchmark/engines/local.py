@@ -1,0 +1,35 @@
+"""This machine: one process for all jobs (backbone and decoded images are shared), or a few worker processes."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
+
+from benchmark.execute import Listener, Outcome, run_chain
+from benchmark.jobs import Job
+
+if TYPE_CHECKING:
+    from benchmark.engines import EngineOptions
+
+
+def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
+    """Run chains here, one after the other, or `options.workers` at a time in processes of their own."""
+    if options.workers <= 1:
+        for chain in chains:
+            yield from run_chain(chain, runner, listen)
+        return
+    context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's thread pool in any state
+    with ProcessPoolExecutor(options.workers, mp_context=context) as pool:
+        futures = {pool.submit(run_whole_chain, chain, runner): chain for chain in chains}
+        for future in as_completed(futures):
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                message = "a worker process died (out of memory?); start the sweep again, or with fewer --workers"
+                yield from (Outcome(job, "failed", message=message) for job in futures[future])
+
+
+def run_whole_chain(chain: list[Job], runner: str) -> list[Outcome]:
+    """A chain's outcomes as a list, which can travel between processes and machines."""
+    return list(run_chain(chain, runner))

@@ -1,0 +1,101 @@
+"""Running jobs inside one process: what is finished is left alone, a failed run does not stop the others."""
+
+import contextlib
+import importlib
+import io
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.jobs import Job, finished
+from toolbox.errors import UserError
+from toolbox.files import atomic_text
+
+RUNNER = "train:run"
+"""`module:function` called with the words of train.py's command line; a name, so that it reaches other machines."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: "done", "skipped" (was finished) or "failed"."""
+
+    job: Job
+    state: str
+    seconds: float = 0.0
+    message: str = ""
+    log: Path | None = None
+    user_error: bool = False
+
+
+Listener = Callable[[Job, str], None]
+"""Called with the job and a line of its output."""
+
+
+def run_chain(chain: list[Job], runner: str = RUNNER, listen: Listener | None = None) -> Iterable[Outcome]:
+    """Run the jobs of a chain in order, yielding each outcome; what needs a failed job fails with it."""
+    failed: set[Path] = set()
+    for job in chain:
+        if job.after in failed:
+            failed.add(job.output)
+            yield Outcome(job, "failed", message=f"the run it tests failed: {job.after}", log=job.after)
+            continue
+        outcome = run_job(job, runner, listen)
+        if outcome.state == "failed":
+            failed.add(job.output)
+        yield outcome
+
+
+def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> Outcome:
+    """Run one job here. Its console output goes to `listen` (and to its log.txt, which the run itself writes)."""
+    start = time.monotonic()
+    console = _Lines(lambda line: listen(job, line) if listen else None)
+    try:
+        if finished(job):
+            return Outcome(job, "skipped")
+        with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
+            _function(runner)(list(job.argv))
+        if not finished(job):
+            raise RuntimeError(f"the run ended without writing {job.output / 'result.json'}")
+    except UserError as error:
+        return Outcome(job, "failed", time.monotonic() - start, str(error), user_error=True)
+    except SystemExit as error:
+        message = console.last_error or f"it left with exit code {error.code}"
+        return Outcome(job, "failed", time.monotonic() - start, message, _log(job), user_error=error.code == 2)
+    except Exception as error:
+        path = job.output / "error.txt"
+        atomic_text(path, traceback.format_exc())
+        return Outcome(job, "failed", time.monotonic() - start, f"{type(error).__name__}: {error}", path)
+    return Outcome(job, "done", time.monotonic() - start)
+
+
+def _function(name: str) -> Callable[[list[str]], Any]:
+    module, _, attribute = name.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _log(job: Job) -> Path | None:
+    path = job.output / "log.txt"
+    return path if path.exists() else None
+
+
+class _Lines(io.TextIOBase):
+    """A text stream that hands on whole lines (carriage returns of progress bars count as line ends)."""
+
+    def __init__(self, emit: Callable[[str], None]):
+        self.emit = emit
+        self.rest = ""
+        self.last_error = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self.rest = (self.rest + text).replace("\r", "\n").split("\n")
+        for line in filter(None, map(str.strip, lines)):
+            if line.startswith("error: "):
+                self.last_error = line.removeprefix("error: ")
+            self.emit(line)
+        return len(text)

@@ -1,0 +1,77 @@
+"""A table compares methods only if they saw the same images through the same backbone and test transform."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from benchmark.jobs import UNTRAINED
+from benchmark.results import Result
+from toolbox.errors import UserError
+
+
+def unfair(results: list[Result]) -> list[str]:
+    """What differs between the table's cells, a sentence each; empty where the comparison is fair.
+
+    The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
+    seed, shots the same for all methods, and backbone weights and test transform the same throughout.
+    """
+    problems = _missing(results)
+    known = [r for r in results if r.split]
+    trained = [r for r in known if r.method not in UNTRAINED]
+    problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
+    problems += _differ(known, "test transform", lambda r: r.transform, lambda r: "")
+    problems += _differ(known, "test split", lambda r: r.split.get("test"), lambda r: f" on {r.dataset} ({r.subset})")
+    problems += _differ(
+        trained,
+        "training images",
+        lambda r: r.split.get("fewshot") or r.split.get("train"),
+        lambda r: f" on {r.dataset} ({r.subset}), {_shots(r)}, seed {r.seed}",
+    )
+    return problems + _unequal_shots(trained)
+
+
+def require_fair(results: list[Result], allow: bool) -> list[str]:
+    """Raise UserError with the first reasons unless `allow`; the reasons, to be printed under the table."""
+    problems = unfair(results)
+    if problems and not allow:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UserError(f"not comparable in one table: {problems[0]}{more}; leave runs out, or override with --allow")
+    return problems
+
+
+def _missing(results: Iterable[Result]) -> list[str]:
+    logs = [r for r in results if not r.split]
+    if not logs:
+        return []
+    return [f"{len(logs)} run(s) left only a log.txt, which does not say which images were used: {logs[0].folder}"]
+
+
+def _differ(results: Iterable[Result], what: str, value, group) -> list[str]:
+    groups: dict[str, dict[str, Result]] = defaultdict(dict)
+    for result in results:
+        groups[group(result)].setdefault(str(value(result)), result)
+    problems = []
+    for where, found in groups.items():
+        if len(found) > 1:
+            named = [f"{_short(text)} in {r.folder}" for text, r in list(found.items())[:2]]
+            problems.append(f"{what} differ{where}: {' but '.join(named)}")
+    return problems
+
+
+def _unequal_shots(results: Iterable[Result]) -> list[str]:
+    shots: dict[tuple[str, str], dict[str, set[int | None]]] = defaultdict(lambda: defaultdict(set))
+    for r in results:
+        shots[r.dataset, r.subset][r.method].add(r.shots)
+    problems = []
+    for (dataset, subset), methods in shots.items():
+        if len(set(map(frozenset, methods.values()))) > 1:
+            said = ", ".join(f"{m}: {'/'.join(map(str, sorted(s, key=str)))}" for m, s in methods.items())
+            problems.append(f"shots differ on {dataset} ({subset}): {said}")
+    return problems
+
+
+def _shots(result: Result) -> str:
+    return "full training set" if result.shots == -1 else f"{result.shots} shots"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 or " " in text else text[:12] + "..."

@@ -1,0 +1,56 @@
+"""The live view of a sweep: done, running, failed, time left; plain lines where the output is no terminal."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from benchmark.execute import Outcome
+from benchmark.jobs import Job
+
+_EPOCH = re.compile(r"epoch \[(\d+)/(\d+)\]\s+batch \[(\d+)/(\d+)\].*?loss (\S+)", re.IGNORECASE)
+
+
+class Live:
+    """Follows a sweep of `total` jobs."""
+
+    def __init__(self, total: int, console: Console):
+        self.total = total
+        self.console = console
+        self.failed = 0
+        columns = [TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")]
+        columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
+        self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        self.task = self.progress.add_task("starting", total=total)
+
+    def follow(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        """Pass outcomes on, showing each."""
+        with self.progress:
+            for number, outcome in enumerate(outcomes, start=1):
+                self.failed += outcome.state == "failed"
+                self.progress.update(self.task, advance=1)
+                self._describe("")
+                self.console.print(
+                    f"[{number}/{self.total}] {_line(outcome)}", highlight=False, markup=False, soft_wrap=True
+                )
+                yield outcome
+
+    def listen(self, job: Job, line: str) -> None:
+        """Show the epoch and loss of the running job, read from the lines every Dassl trainer prints."""
+        found = _EPOCH.search(line)
+        if found:
+            epoch, epochs, _, _, loss = found.groups()
+            self._describe(f"{job.title}: epoch {epoch}/{epochs}, loss {loss}")
+        else:
+            self._describe(job.title)
+
+    def _describe(self, text: str) -> None:
+        failed = f"{self.failed} failed  " if self.failed else ""
+        self.progress.update(self.task, description=failed + text)
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.state == "failed":
+        return f"FAILED {outcome.job.title}: {outcome.message}"
+    return f"{outcome.job.title}: " + (f"{outcome.seconds:.1f} s" if outcome.state == "done" else "was finished")

@@ -1,0 +1,82 @@
+"""A table as terminal text, Markdown, LaTeX or CSV."""
+
+import csv
+import io
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+from tabulate import tabulate
+
+from benchmark.tables import Cell, Table
+
+_LATEX = {c: "\\" + c for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def number(cell: Cell, plus_minus: str = " ± ") -> str:
+    """ "71.25 ± 0.60", "71.25" for a single value, "-" for none; counts without decimals."""
+    if cell.value is None:
+        return "-"
+    text = f"{cell.value:,.0f}" if abs(cell.value) >= 1000 else f"{cell.value:.2f}"
+    return text if cell.spread is None else f"{text}{plus_minus}{cell.spread:.2f}"
+
+
+def terminal(table: Table, console: Console) -> None:
+    """Print for people; the best of a column is bold."""
+    grid = RichTable(title=table.title, title_justify="left", title_style="bold")
+    grid.add_column("Method", no_wrap=True)
+    for column in table.columns:
+        grid.add_column(column, justify="right")
+    for label, cells in table.rows:
+        grid.add_row(label, *(Text(number(c), style="bold" if c.best else "") for c in cells))
+    console.print(grid)
+    for note in table.notes:
+        console.print(note, highlight=False, markup=False)
+
+
+def markdown(table: Table) -> str:
+    """A heading, a pipe table with the best in bold, the notes."""
+    rows = [[label, *(f"**{number(c)}**" if c.best else number(c) for c in cells)] for label, cells in table.rows]
+    aligned = ["left", *["right"] * len(table.columns)]
+    text = tabulate(rows, ["Method", *table.columns], tablefmt="pipe", disable_numparse=True, colalign=aligned)
+    notes = "".join(f"\n{note}\n" for note in table.notes)
+    return f"### {table.title}\n\n{text}\n{notes}"
+
+
+def latex(table: Table) -> str:
+    """A `table` environment with booktabs rules (needs the booktabs package)."""
+    lines = [r"\begin{table}[t]", r"\centering", rf"\caption{{{escape(' '.join([table.title + '.', *table.notes]))}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
+    lines += [" & ".join(map(escape, ["Method", *table.columns])) + r" \\", r"\midrule"]
+    for label, cells in table.rows:
+        lines.append(" & ".join([escape(label), *(_latex_cell(c) for c in cells)]) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = number(cell, r" $\pm$ ")
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
+def escape(text: str) -> str:
+    """Text with LaTeX's special characters made harmless."""
+    return "".join(_LATEX.get(c, c) for c in text).replace("±", r"$\pm$")
+
+
+def as_csv(tables: list[Table]) -> str:
+    """All tables, a line a cell, at full precision: table, method, column, mean, spread, n."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "method", "column", "mean", "spread", "n"])
+    for table in tables:
+        for label, cells in table.rows:
+            for column, c in zip(table.columns, cells, strict=True):
+                if c.value is not None:
+                    writer.writerow(
+                        [table.title, label, column, repr(c.value), "" if c.spread is None else repr(c.spread), c.n]
+                    )
+    return out.getvalue()

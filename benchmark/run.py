@@ -1,0 +1,134 @@
+"""Run a sweep: python -m benchmark.run PLAN.yaml, or PROTOCOL with options; then its table is printed.
+
+    python -m benchmark.run base2new --methods ZeroshotCLIP CoOp CILMP --datasets phantom --seeds 1 2 3
+    python -m benchmark.run plan.yaml --engine ray --gpus 0.5
+
+Runs that are finished are skipped, runs that were cut short resume from their checkpoints, a failed run does not stop
+the others. Exit code 0: all there; 1: a run failed; 2: bad input.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmark import report
+from benchmark.configs import Configs
+from benchmark.engines import ENGINES, EngineOptions
+from benchmark.execute import RUNNER, Outcome
+from benchmark.jobs import Job, chains, finished
+from benchmark.plan import PROTOCOLS, Plan, override, read_plan
+from benchmark.progress import Live
+from benchmark.protocols import jobs_of
+from toolbox.command import run_command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    args = _parser().parse_args(argv)
+    plan = plan_of(args)
+    jobs = jobs_of(plan, Configs(args.configs))
+    if args.dry_run:
+        print("\n".join("python train.py " + " ".join(job.argv) for job in jobs))
+        return 0
+    console = Console(stderr=True)
+    outcomes = sweep(jobs, args, console)
+    failures = [outcome for outcome in outcomes if outcome.state == "failed"]
+    if any(outcome.state != "failed" for outcome in outcomes):
+        report.show(report.settings_for(plan, page=args.page), [job.output for job in jobs if job.output.exists()])
+    _say_failures(failures, console)
+    return (2 if all(o.user_error for o in failures) else 1) if failures else 0
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """The plan file or protocol named first, with the command line's settings over it."""
+    start = read_plan(Path(args.plan)) if Path(args.plan).suffix in {".yaml", ".yml"} else Plan(protocol=args.plan)
+    names = ("methods", "datasets", "seeds", "shots", "backbone", "root", "output", "targets", "model_dir", "opts")
+    plan = override(start, {name: getattr(args, name) for name in names})
+    if args.cfg:
+        pairs = [(method, stem) if stem else ("*", method) for method, _, stem in (c.partition("=") for c in args.cfg)]
+        plan = override(plan, {"cfg": {**plan.cfg, **dict(pairs)}})
+    return plan
+
+
+def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[Outcome]:
+    """Run what is not finished yet on the chosen engine; outcomes of all jobs, in the order they finished."""
+    # One chain may hold finished and unfinished jobs; dropping the finished ones here spares starting an engine at all.
+    skipped = [job for job in jobs if finished(job)]
+    pending = [job for job in jobs if job not in set(skipped)]
+    outcomes = [Outcome(job, "skipped") for job in skipped]
+    if not pending:
+        console.print(f"All {len(jobs)} results exist; nothing to run.", highlight=False)
+        return outcomes
+    console.print(f"{len(pending)} of {len(jobs)} runs to do (engine: {args.engine}).", highlight=False)
+    live = Live(len(pending), console)
+    options = EngineOptions(
+        workers=args.workers,
+        address=args.address,
+        gpus=args.gpus,
+        cpus=args.cpus,
+        retries=args.retries,
+        folder=args.slurm_folder,
+        cluster=args.cluster,
+        partition=args.partition,
+        minutes=args.minutes,
+        memory_gb=args.memory,
+    )
+    outcomes += live.follow(ENGINES[args.engine](chains(pending), args.runner, options, live.listen))
+    return outcomes
+
+
+def _say_failures(failures: list[Outcome], console: Console) -> None:
+    """One line a reason, with the runs it stopped and where their logs are."""
+    reasons: dict[str, list[Outcome]] = {}
+    for outcome in failures:
+        reasons.setdefault(outcome.message, []).append(outcome)
+    for message, outcomes in reasons.items():
+        runs = outcomes[0].job.title + (f" and {len(outcomes) - 1} more" if len(outcomes) > 1 else "")
+        logs = [str(o.log) for o in outcomes if o.log]
+        where = f"; log: {logs[0]}" if logs else ""
+        console.print(f"error: {message} ({runs}{where})", highlight=False, markup=False, soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmark.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("plan", help=f"a plan file (.yaml), or a protocol: {', '.join(PROTOCOLS)}")
+    add("--methods", nargs="+")
+    add(
+        "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
+    )
+    add("--seeds", nargs="+", type=int)
+    add("--shots", nargs="+", type=int)
+    add("--backbone")
+    add("--root", type=Path, help="the data folder (default: data)")
+    add("--output", type=Path, help="where runs are written (default: output)")
+    add("--cfg", nargs="+", help="stem of the methods' configuration file, or METHOD=STEM for one of them")
+    add("--targets", nargs="+", help="cross_dataset: the data sets to test on")
+    add("--model-dir", type=Path, help="eval: folder of the trained run, the one that holds seed1, seed2, ...")
+    add("--opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for every run; must come last")
+    add("--configs", type=Path, default=Configs().folder, help="another folder of configurations")
+    add("--runner", default=RUNNER, help=argparse.SUPPRESS)
+    add("--dry-run", action="store_true", help="print the commands and stop")
+    add("--page", action="store_true", help="write plots and the HTML page too")
+    engine = parser.add_argument_group("where runs are made")
+    add = engine.add_argument
+    add("--engine", choices=sorted(ENGINES), default="local")
+    add("--workers", type=int, default=1, help="runs at a time (local: processes; slurm: array elements)")
+    add("--gpus", type=float, default=0.0, help="GPUs a run; with Ray a fraction lets runs share one")
+    add("--cpus", type=float, default=1.0, help="CPUs a run")
+    add("--address", help="ray: address of a running cluster (default: start one here)")
+    add("--retries", type=int, default=2, help="ray: how often a run is started again when its worker is lost")
+    add("--cluster", choices=["slurm", "local", "debug"], help="slurm: submitit's executor")
+    add("--slurm-folder", type=Path, default=Path("output/slurm"), help="slurm: where submitit keeps its files")
+    add("--partition", help="slurm: partition")
+    add("--minutes", type=int, default=720, help="slurm: time limit of an array element")
+    add("--memory", type=float, default=8.0, help="slurm: memory of an array element in GB")
+    return parser
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,175 @@
+"""From results to tables: which cells there are, their mean and spread over seeds, which is best."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from benchmark.results import LOWER_IS_BETTER, METRICS, Result
+from benchmark.statistics import half_width_95, harmonic_mean, mean, sample_std
+
+Spread = Callable[[Sequence[float]], float | None]
+SPREADS: dict[str, Spread] = {"std": sample_std, "ci95": half_width_95}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Mean and spread over `n` seeds; value None is an empty cell."""
+
+    value: float | None = None
+    spread: float | None = None
+    n: int = 0
+    best: bool = False
+
+
+@dataclass
+class Table:
+    """Rows of cells under a title; `lower` names columns where less is better."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell]]]
+    notes: list[str] = field(default_factory=list)
+    lower: frozenset[str] = frozenset()
+
+    def mark_best(self) -> "Table":
+        """Mark the best value of each column (ties: all), where there are two or more to choose from."""
+        for i, column in enumerate(self.columns):
+            values = [cells[i].value for _, cells in self.rows if cells[i].value is not None]
+            if len(values) < 2:
+                continue
+            best = min(values) if column in self.lower else max(values)
+            for _, cells in self.rows:
+                if cells[i].value == best:
+                    cells[i] = Cell(cells[i].value, cells[i].spread, cells[i].n, True)
+        return self
+
+
+def cell(values: Sequence[float], spread: Spread) -> Cell:
+    """Summarise one value a seed."""
+    return Cell(mean(values), spread(values), len(values)) if values else Cell()
+
+
+def unique(items: Iterable) -> list:
+    """The items without repeats, in order of first appearance."""
+    return list(dict.fromkeys(items))
+
+
+def labels(results: list[Result]) -> dict[str, list[Result]]:
+    """Row label -> its runs: the method, with configuration or backbone where one method has several."""
+    keys = unique((r.method, r.cfg, r.backbone) for r in results)
+    rows: dict[str, list[Result]] = {}
+    for method, cfg, backbone in keys:
+        same = [k for k in keys if k[0] == method]
+        extra = [cfg] if len({k[1] for k in same}) > 1 else []
+        extra += [str(backbone)] if len({k[2] for k in same}) > 1 else []
+        label = f"{method} ({', '.join(extra)})" if extra else method
+        rows[label] = [r for r in results if (r.method, r.cfg, r.backbone) == (method, cfg, backbone)]
+    return rows
+
+
+def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]:
+    """{seed: value} of the runs whose fields equal `where` and which measured the metric."""
+    chosen = (r for r in results if all(getattr(r, key) == value for key, value in where.items()))
+    return {r.seed: value for r in chosen if (value := r.value(metric)) is not None}
+
+
+BASE2NEW = ["Base", "New", "Harmonic mean", "HM of means"]
+
+
+def base_to_new(results: list[Result], dataset: str, metric: str, spread: Spread) -> Table:
+    """Base, new and their harmonic mean on one data set: a seed's harmonic mean averaged over seeds, and that of the means."""
+    rows = []
+    for label, runs in labels(results).items():
+        base = by_seed(runs, metric, dataset=dataset, subset="base")
+        new = by_seed(runs, metric, dataset=dataset, subset="new")
+        both = [harmonic_mean(base[s], new[s]) for s in sorted(base.keys() & new.keys())]
+        cells = [cell(list(base.values()), spread), cell(list(new.values()), spread), cell(both, spread)]
+        of_means = Cell(harmonic_mean(cells[0].value, cells[1].value), n=len(both)) if both else Cell()
+        rows.append((label, [*cells, of_means]))
+    return Table(f"{dataset}: {METRICS[metric]}, base-to-new", list(BASE2NEW), _filled(rows)).mark_best()
+
+
+def mean_of_base_to_new(tables: list[Table], metric: str) -> Table:
+    """The average over data sets: mean of the data sets' harmonic means, and harmonic mean of the averaged base and new."""
+    rows = []
+    for label, per_dataset in _complete(tables):
+        base, new, hm = (mean([cells[i].value for cells in per_dataset]) for i in range(3))
+        rows.append((label, [Cell(v, n=len(tables)) for v in (base, new, hm, harmonic_mean(base, new))]))
+    columns = ["Base", "New", "Mean of HMs", "HM of means"]
+    return Table(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new", columns, rows).mark_best()
+
+
+def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | None = None) -> Table:
+    """One data set, all classes: a column a metric."""
+    measured = [m for m in METRICS if any(r.value(m) is not None for r in results if r.dataset == dataset)]
+    rows = []
+    for label, runs in labels(results).items():
+        chosen = [r for r in runs if shots is None or r.shots == shots]
+        values = [list(by_seed(chosen, m, dataset=dataset).values()) for m in measured]
+        rows.append((label, [cell(v, spread) for v in values]))
+    lower = frozenset(METRICS[m] for m in LOWER_IS_BETTER)
+    said = "" if shots is None else ", full training set" if shots == -1 else f", {shots} shots"
+    return Table(f"{dataset}{said}", [METRICS[m] for m in measured], _filled(rows), lower=lower).mark_best()
+
+
+def by_shots(results: list[Result], dataset: str, metric: str, spread: Spread) -> Table:
+    """One data set and metric: a column a number of shots. Untrained methods repeat theirs under every number."""
+    shots = sorted({r.shots for r in results if r.shots is not None})
+    rows = []
+    for label, runs in labels(results).items():
+        values = [list(by_seed(runs, metric, dataset=dataset, shots=s).values()) for s in shots]
+        rows.append((label, [cell(v, spread) for v in values]))
+    return Table(f"{dataset}: {METRICS[metric]} by shots", [str(s) for s in shots], _filled(rows)).mark_best()
+
+
+def cross_dataset(results: list[Result], source: str, metric: str, spread: Spread) -> Table:
+    """Trained on `source`: accuracy on it, on each target, and the mean of the targets."""
+    chosen = [r for r in results if r.source == source or (r.source is None and r.dataset == source)]
+    targets = unique(r.dataset for r in chosen if r.source == source)
+    rows = []
+    for label, runs in labels(chosen).items():
+        cells = [cell(list(by_seed(runs, metric, dataset=name).values()), spread) for name in [source, *targets]]
+        found = [c.value for c in cells[1:] if c.value is not None]
+        average = Cell(mean(found), n=len(found)) if found and len(found) == len(targets) else Cell()
+        rows.append((label, [*cells, average]))
+    columns = [f"{source} (source)", *targets, "Mean of targets"]
+    return Table(f"Trained on {source}: {METRICS[metric]}", columns, _filled(rows)).mark_best()
+
+
+def mean_of(tables: list[Table], title: str) -> Table:
+    """Cell-wise mean of tables with the same columns; a method that lacks a data set has no row."""
+    columns = [c for c in tables[0].columns if all(c in t.columns for t in tables)]
+    rows = []
+    for label, per_dataset in _complete(tables):
+        picked = [
+            [cells[t.columns.index(c)].value for c in columns] for cells, t in zip(per_dataset, tables, strict=True)
+        ]
+        rows.append((label, [Cell(mean(column), n=len(tables)) for column in zip(*picked, strict=True)]))
+    return Table(title, columns, rows, lower=tables[0].lower).mark_best()
+
+
+def cost(results: list[Result]) -> Table:
+    """What a method costs: trainable parameters, time a training step, whole training, testing, peak memory."""
+    columns = {
+        "Parameters": lambda r: r.trainable_params,
+        "Step (ms)": lambda r: r.time.get("step_ms"),
+        "Training (s)": lambda r: r.time.get("train_s"),
+        "Test (s)": lambda r: r.time.get("test_s"),
+        "Peak memory (MB)": lambda r: r.peak_memory_mb,
+    }
+    rows = []
+    for label, runs in labels(results).items():
+        values = [[float(v) for r in runs if (v := read(r)) is not None] for read in columns.values()]
+        rows.append((label, [Cell(mean(v), n=len(v)) if v else Cell() for v in values]))
+    return Table("Cost (mean over runs)", list(columns), _filled(rows))
+
+
+def _complete(tables: list[Table]) -> list[tuple[str, list[list[Cell]]]]:
+    """Rows that every table has, with no empty cell among them."""
+    by_label = [dict(table.rows) for table in tables]
+    shared = [label for label in by_label[0] if all(label in rows for rows in by_label)]
+    found = [(label, [rows[label] for rows in by_label]) for label in shared]
+    return [(label, cells) for label, cells in found if all(c.value is not None for row in cells for c in row)]
+
+
+def _filled(rows: list[tuple[str, list[Cell]]]) -> list[tuple[str, list[Cell]]]:
+    return [(label, cells) for label, cells in rows if any(c.value is not None for c in cells)]

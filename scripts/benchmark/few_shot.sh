@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# All methods (or METHODS="CoOp CILMP"): train on SHOTS images a class, test on all classes; table, plots and page. Usage: few_shot.sh [DATA] [DATASETS] [SHOTS] [BACKBONE]
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
+BENCHMARK="--page ${BENCHMARK:-}"
+run_protocol few_shot "${METHODS:-$ALL_METHODS}" "$@"

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# IVLP: train on one data set, test on others (TARGETS), beside zero-shot CLIP. Usage: cross_dataset.sh [DATA] [DATASET] [BACKBONE]
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
+run_protocol cross_dataset "ZeroshotCLIP IVLP" "$@"

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# VPT: train on the whole training set, test on all classes, beside zero-shot CLIP. Usage: full.sh [DATA] [DATASET] [BACKBONE]
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
+run_protocol full "ZeroshotCLIP VPT" "$@"

@@ -1,0 +1,4 @@
+#!/usr/bin/env bash
+# ZeroshotCLIP: test on all classes. Usage: eval.sh [DATA] [DATASET] [BACKBONE]
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
+run_protocol eval "ZeroshotCLIP" "$@"
