@@ -90,7 +90,8 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
         name = args.name or (args.split.stem if args.split else None)
         if not name:
             raise UserError("--classes needs --name NAME, the name of your data set")
-        lists = [ClassList(name, [class_key(classname) for classname in names])]
+        known = described_classes(name) if name.lower() in described_datasets() else ClassList(name, [])
+        lists = [ClassList(name, [class_key(classname) for classname in names], known.modality, known.answers)]
     for classes in lists:
         repeated = {name for name in classes.classnames if classes.classnames.count(name) > 1 or not name}
         if repeated:

@@ -67,7 +67,10 @@ def extract(
 
 
 def describe(lm: LanguageModel, classes: ClassList, settings: Settings) -> dict[str, Any]:
-    """All that determines the rows, as JSON values, with a digest of it under `recipe`."""
+    """All that determines the rows, as JSON values, with a digest of it under `recipe`.
+
+    The batch size is not in it: it changes rows by rounding alone, and may be lowered to go on after memory ran out.
+    """
     written = {name: classes.answers[name] for name in classes.classnames} if settings.answer == "written" else None
     facts = {
         "model": lm.name,
@@ -80,7 +83,6 @@ def describe(lm: LanguageModel, classes: ClassList, settings: Settings) -> dict[
         "answer": settings.answer,
         "pooling": settings.pooling,
         "layers": parse_layers(settings.layers, lm.depth),
-        "batch_size": settings.batch_size,
         "generation": asdict(settings.generation) if settings.answer == "model" else None,
     }
     text = json.dumps([facts, classes.classnames, written], sort_keys=True)

@@ -96,10 +96,10 @@ def load_rows(path: str | Path, classnames: Sequence[str]) -> list[Tensor]:
     store = read_store(path)
     missing = [name for name in map(class_key, classnames) if name not in store.rows]
     if missing:
-        named = "; ".join(missing)
+        wanted, dataset = "; ".join(map(class_key, classnames)), store.meta.get("dataset", Path(path).stem)
         raise UserError(
             f"{path}: no rows for {', '.join(map(repr, missing))} ({nearest(missing[0], store.rows)}); "
-            f'make them: python -m llm.extract --classes "{named}" --name {Path(path).stem}'
+            f'make them: python -m llm.extract --classes "{wanted}" --name {dataset}'
         )
     return [store.rows[class_key(name)].float() for name in classnames]
 
