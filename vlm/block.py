@@ -27,6 +27,11 @@ class QuickGELU(torch.autograd.Function):
         return slope.mul_(grad)
 
 
+def unit(x: Tensor) -> Tensor:
+    """Features scaled to length 1, in float32 at least: what follows (cosine, loss) is cheap and wants the digits."""
+    return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
+
+
 class LayerNorm(nn.Module):
     """LayerNorm computed in float32 whatever the precision of its input, as CLIP does.
 

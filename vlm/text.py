@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vlm.attention import Keys, Own, Shared, attend, causal_mask
-from vlm.block import Block, LayerNorm
-from vlm.ragged import Ragged
 from toolbox.errors import UserError
+from vlm.attention import Keys, Own, Shared, attend, causal_mask
+from vlm.block import Block, LayerNorm, unit
+from vlm.ragged import Ragged
 from vlm.tokens import NameTokens, Vocabulary
 
 
@@ -133,7 +133,7 @@ class CausalText(nn.Module):
 
     def project(self, x: Tensor) -> Tensor:
         """EOT tokens (..., width) to L2-normalised text features (..., embed_dim)."""
-        return F.normalize(self.ln_final(x) @ self.text_projection, dim=-1)
+        return unit(self.ln_final(x) @ self.text_projection)
 
     def forward(self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None) -> Tensor:
         """Normalised features of prompts with a learned context: (n_cls, embed_dim), or (batch, n_cls, embed_dim).

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.block import Block, LayerNorm
+from vlm.block import Block, LayerNorm, unit
 
 
 class ViT(nn.Module):
@@ -93,7 +93,7 @@ class ViT(nn.Module):
         k, v = self._keys(block.kv(x), context)
         cls = x[:, :1]
         y = F.scaled_dot_product_attention(block.q(cls).transpose(1, 2), k, v).transpose(1, 2)
-        return F.normalize(self.ln_post(block.finish(cls, y)[:, 0]) @ self.proj, dim=-1)
+        return unit(self.ln_post(block.finish(cls, y)[:, 0]) @ self.proj)
 
     def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, tuple | None]:
         """The tokens that layer i computes in full, and the keys and values it only reads."""
@@ -142,4 +142,4 @@ class ResNet(nn.Module):
         """
         if len(prompts):
             raise UserError("a ResNet image tower takes no visual prompts; choose a ViT backbone, such as ViT-B/16")
-        return F.normalize(self.visual(images.to(self.dtype)), dim=-1)
+        return unit(self.visual(images.to(self.dtype)))

@@ -1,0 +1,83 @@
+"""One run of one method on one data set: training and testing, or testing alone. The flags are CoOp's."""
+
+import argparse
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from toolbox.command import run_command
+from toolbox.errors import UserError
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """Command line to arguments; what remains, KEY VALUE pairs, is `opts`."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--root", default="", help="path to the data sets")
+    p.add_argument("--output-dir", default="", help="output directory")
+    p.add_argument("--resume", default="", help="checkpoint directory to resume from (the output directory by default)")
+    p.add_argument("--seed", type=int, default=-1, help="only a positive value fixes the seed")
+    p.add_argument("--source-domains", nargs="+", help="source domains for DA/DG")
+    p.add_argument("--target-domains", nargs="+", help="target domains for DA/DG")
+    p.add_argument("--transforms", nargs="+", help="data augmentation methods")
+    p.add_argument("--config-file", default="", help="path to the method's configuration")
+    p.add_argument("--dataset-config-file", default="", help="path to the data set's configuration")
+    p.add_argument("--trainer", default="", help="name of the method")
+    p.add_argument("--backbone", default="", help="name of the CLIP: small_clip, ViT-B/16, ..., or a checkpoint file")
+    p.add_argument("--head", default="", help="name of the head")
+    p.add_argument("--eval-only", action="store_true", help="evaluation only")
+    p.add_argument("--model-dir", default="", help="load a model from this directory, for --eval-only")
+    p.add_argument("--load-epoch", type=int, help="load the weights after this many epochs, for --eval-only")
+    p.add_argument("--no-train", action="store_true", help="do not call trainer.train()")
+    p.add_argument("--plugin", action="append", default=[], help="Python file that registers trainers or data sets")
+    p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="any configuration keys")
+    args = p.parse_args(argv)
+    if len(args.opts) % 2:
+        p.error(f"KEY VALUE pairs expected at the end, got {len(args.opts)} words: {' '.join(args.opts)}")
+    return args
+
+
+def load_plugins(files: list[str]) -> None:
+    """Import files that register trainers, and installed packages with an entry point in `cilmp.plugins`.
+
+    Raises:
+        UserError: no such file, or it fails to import.
+    """
+    for entry in entry_points(group="cilmp.plugins"):
+        entry.load()
+    for file in map(Path, files):
+        name = f"plugin_{file.stem}"
+        if name in sys.modules:
+            continue
+        if not file.is_file():
+            raise UserError(f"no plugin at {file}")
+        spec = importlib.util.spec_from_file_location(name, file)
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[name]
+            raise UserError(f"plugin {file} fails to import: {type(error).__name__}: {error}") from error
+
+
+def run(argv: list[str] | None = None) -> None:
+    """Do what the command line says; results are in the output directory.
+
+    Raises:
+        UserError: bad input, in one sentence.
+    """
+    args = parse(argv)
+    import datasets  # noqa: F401  registers the data sets
+    import trainers  # noqa: F401  registers the methods
+    from trainers.life import start
+
+    load_plugins(args.plugin)
+    start(args)
+
+
+def main() -> None:
+    run()
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,4 @@
+"""Prompt-tuning methods as Dassl trainers: one file a method. Importing the package registers them all."""
+
+import toolbox  # noqa: F401  finds or supplies dassl and clip
+from trainers import cilmp, coop, zsclip  # noqa: F401

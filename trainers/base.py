@@ -1,0 +1,196 @@
+"""PromptTrainer: the life cycle that all prompt-tuning methods share, on Dassl's TrainerX.
+
+A method is a subclass that says what its model is, and its loss if that is not cross-entropy:
+
+    @TRAINER_REGISTRY.register()
+    class MyMethod(PromptTrainer):
+        section = "MYMETHOD"                      # cfg.TRAINER.MYMETHOD
+        defaults = {"N_CTX": 4}                   # its keys; PREC is added to every section
+
+        def make_model(self, clip, classnames):   # a vlm.prompted.PromptedCLIP
+            return MyModel(clip, classnames, self.options.N_CTX)
+
+Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing and results come from here.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import toolbox
+import vlm
+from dassl.data import DataManager
+from dassl.engine import TrainerX
+from dassl.evaluation import build_evaluator
+from dassl.metrics import compute_accuracy
+from dassl.optim import build_lr_scheduler, build_optimizer
+from toolbox.errors import UserError
+from trainers import checkpoint, result
+from trainers.metrics import evaluate
+from trainers.precision import Precision
+from vlm.averaging import GaussianAverage
+from vlm.prompted import PromptedCLIP
+
+
+class PromptTrainer(TrainerX):
+    """Base of all methods.
+
+    Class attributes:
+        section: name of the method's part of `cfg.TRAINER`.
+        defaults: its keys and default values.
+        folder: where its checkpoints go, under the output folder; as in the method's reference program.
+        trains: False for methods without gradient steps, which are only tested.
+    """
+
+    section = ""
+    defaults: dict = {}
+    folder = "prompt_learner"
+    trains = True
+
+    def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
+        """The method's model over the frozen backbone."""
+        raise NotImplementedError(f"{type(self).__name__} must say what its model is: define make_model")
+
+    def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method overrides it."""
+        logits = self.model(images)
+        return logits, F.cross_entropy(logits, labels)
+
+    def average(self) -> GaussianAverage | None:
+        """A Gaussian average over the epochs, for methods that end with one."""
+        return None
+
+    @property
+    def options(self):
+        """The method's own part of the configuration."""
+        return self.cfg.TRAINER[self.section]
+
+    # Building
+
+    def check_cfg(self, cfg) -> None:
+        self._started = time.time()
+        self.precision = Precision(cfg.TRAINER[self.section].PREC, self._device(cfg))
+
+    @staticmethod
+    def _device(cfg) -> torch.device:
+        return torch.device("cuda" if torch.cuda.is_available() and cfg.USE_CUDA else "cpu")
+
+    def build_data_loader(self) -> None:
+        self.dm = DataManager(self.cfg)
+        for name in ("train_loader_x", "train_loader_u", "val_loader", "test_loader", "num_classes", "lab2cname"):
+            setattr(self, name, getattr(self.dm, name))
+        self.num_source_domains = self.dm.num_source_domains
+
+    def build_model(self) -> None:
+        clip = vlm.load(self.cfg.MODEL.BACKBONE.NAME, str(self.device), self.precision.weights)
+        result.check_preprocessing(self.cfg, clip)
+        print(f"Backbone: {clip.name}, {self.precision.name}; {toolbox.host()}")
+        self.model = self.make_model(clip, self.dm.dataset.classnames).to(self.device)
+        self.scaler = self.precision.scaler
+        self.optim = self.sched = None
+        if self.trains:
+            trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+            print(f"Trained parameters: {trained:,}")
+            self.optim = build_optimizer(self.model, self.cfg.OPTIM)
+            self.sched = build_lr_scheduler(self.optim, self.cfg.OPTIM)
+        self.register_model(self.folder, self.model, self.optim, self.sched)
+        self.gaussian = self.average()
+        self.step_seconds: list[float] = []
+
+    # Training
+
+    def forward_backward(self, batch: dict) -> dict[str, float]:
+        began = time.perf_counter()
+        images, labels = self.parse_batch_train(batch)
+        with self.precision.context():
+            logits, loss = self.loss(images, labels)
+        if not torch.isfinite(loss):
+            raise self._broken(batch)
+        self.precision.step(loss, self.optim, self.model)
+        if self.batch_idx + 1 == self.num_batches:
+            self.update_lr()
+        summary = {"loss": loss.item(), "acc": compute_accuracy(logits, labels)[0].item()}
+        self.step_seconds.append(time.perf_counter() - began)
+        return summary
+
+    def _broken(self, batch: dict) -> UserError:
+        files = ", ".join(map(str, batch.get("impath", [])[:8]))
+        return UserError(
+            f"the loss is not finite at epoch {self.epoch + 1}, batch {self.batch_idx + 1} (files: {files}); the last "
+            f"checkpoint in {self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
+        )
+
+    def parse_batch_train(self, batch: dict) -> tuple[Tensor, Tensor]:
+        return batch["img"].to(self.device), batch["label"].to(self.device)
+
+    def after_epoch(self) -> None:
+        if self.gaussian is not None:
+            self.gaussian.add()
+            if self.epoch + 1 == self.max_epoch:
+                self.gaussian.apply()
+                print("Prompts are now their Gaussian average over the epochs")
+        super().after_epoch()
+        checkpoint.keep_for_resume(self)
+
+    def train(self) -> None:
+        if self.trains:
+            super().train()
+        else:
+            self.time_start = time.time()
+            self.test()
+
+    def extra_state(self) -> dict:
+        average = {} if self.gaussian is None else {"gaussian": self.gaussian.state_dict()}
+        return {**super().extra_state(), **average, "overflows": self.precision.overflows}
+
+    def load_extra_state(self, state: dict) -> None:
+        super().load_extra_state(state)
+        self.precision.overflows = state.get("overflows", 0)
+        if self.gaussian is not None and "gaussian" in state:
+            self.gaussian.load_state_dict(state["gaussian"])
+
+    def save_model(self, epoch, directory, is_best=False, val_result=None, model_name="") -> None:
+        super().save_model(epoch, directory, is_best, val_result, model_name)
+        checkpoint.save_trained(self, epoch + 1, Path(directory) / self.folder, is_best)
+
+    def load_model(self, directory: str, epoch: int | None = None) -> None:
+        """Load what a run trained, ours or the reference program's, and check that it fits this model."""
+        if self.trains and directory:
+            checkpoint.load_trained(self, Path(directory), epoch)
+
+    # Testing
+
+    @torch.no_grad()
+    def test(self, split: str | None = None) -> float:
+        """Evaluate on `split`, print Dassl's result block and, for the final test, write the run's results."""
+        self.set_model_mode("eval")
+        split = split or self.cfg.TEST.SPLIT
+        loader = self.val_loader if split == "val" and self.val_loader is not None else self.test_loader
+        print(f"Evaluate on the *{'val' if loader is self.val_loader else 'test'}* set")
+        evaluator = build_evaluator(self.cfg, lab2cname=self.lab2cname)
+        began, logits, labels, paths = time.time(), [], [], []
+        for batch in loader:
+            images, label = self.parse_batch_test(batch)
+            with self.precision.context():
+                output = self.model_inference(images).float()
+            evaluator.process(output, label)
+            logits.append(output.cpu())
+            labels.append(label.cpu())
+            paths.extend(batch["impath"])
+        scores = evaluator.evaluate()
+        for name, value in scores.items():
+            self.write_scalar(f"{split}/{name}", value, getattr(self, "epoch", 0))
+        if loader is self.test_loader:
+            self._write_result(torch.cat(logits).numpy(), torch.cat(labels).numpy(), paths, time.time() - began)
+        return next(iter(scores.values()))
+
+    def _write_result(self, logits: np.ndarray, labels: np.ndarray, paths: list[str], seconds: float) -> None:
+        names = [self.lab2cname[i] for i in range(self.num_classes)]
+        scores = evaluate(logits, labels, names)
+        shown = ("balanced_accuracy", "auc", "kappa", "ece")
+        print("\n".join(f"* {name}: {scores[name]:.1f}" for name in shown))
+        result.write(self, scores, logits, labels, paths, seconds)

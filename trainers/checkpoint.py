@@ -1,0 +1,148 @@
+"""Checkpoints of what was trained: written beside Dassl's, read from our runs or from the reference programs'."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from toolbox.checkpoints import load_checkpoint
+from toolbox.errors import UserError
+from toolbox.files import atomic_write
+
+if TYPE_CHECKING:
+    from trainers.base import PromptTrainer
+
+
+def describe(trainer: "PromptTrainer") -> dict[str, str]:
+    """What a checkpoint must agree on with the model it is loaded into; kept in the safetensors header."""
+    clip = trainer.model.clip
+    return {
+        "method": type(trainer).__name__,
+        "backbone": clip.name,
+        "backbone_hash": clip.weights_hash,
+        "classnames": json.dumps(trainer.dm.dataset.classnames),
+        "options": json.dumps(dict(trainer.options), default=str),
+    }
+
+
+def save_trained(trainer: "PromptTrainer", epoch: int, folder: Path, is_best: bool) -> None:
+    """Write `model-<epoch>.safetensors` (and `model-best.safetensors`): the trained tensors, nothing of the frozen CLIP."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in trainer.model.state_dict().items()}
+    meta = {**describe(trainer), "epoch": str(epoch)}
+    for name in [f"model-{epoch}"] + ["model-best"] * is_best:
+        atomic_write(folder / f"{name}.safetensors", lambda part: save_file(tensors, part, metadata=meta))
+
+
+def keep_for_resume(trainer: "PromptTrainer") -> None:
+    """Make sure the epoch that just ended can be resumed from, and drop the one that was kept only for that."""
+    folder, epoch = Path(trainer.output_dir) / trainer.folder, trainer.epoch + 1
+    if not (folder / f"model.pth.tar-{epoch}").exists():
+        trainer.save_model(trainer.epoch, trainer.output_dir)
+    frequency = trainer.cfg.TRAIN.CHECKPOINT_FREQ
+    wanted = {trainer.max_epoch, epoch}
+    for file in folder.glob("model*"):
+        match = re.fullmatch(r"model(?:\.pth\.tar-|-)(\d+)(?:\.safetensors)?", file.name)
+        if match and int(match[1]) not in wanted and not (frequency > 0 and int(match[1]) % frequency == 0):
+            file.unlink()
+
+
+def load_trained(trainer: "PromptTrainer", directory: Path, epoch: int | None) -> None:
+    """Load the trained parameters saved under `directory` after `epoch` epochs (None: the best, else the last).
+
+    Raises:
+        UserError: no such checkpoint, or it does not fit; every difference is named.
+    """
+    folder = _folder(directory, trainer.folder)
+    path = _file(folder, epoch)
+    state, meta = _read(path)
+    own = trainer.model.state_dict()
+    if not set(state) & set(own):
+        state = from_reference(trainer, state, path)
+    differences = _differences(own, state, meta, describe(trainer))
+    if differences:
+        raise UserError(f"{path} does not fit this model: " + "; ".join(differences))
+    trainer.model.load_state_dict(state)
+    print(f"Load {path} to {trainer.folder} (epoch={meta.get('epoch', '?')})")
+
+
+def from_reference(trainer: "PromptTrainer", state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Our state dict from one in the reference program's names (its frozen CLIP, if inside, is left out)."""
+    own = {name: torch.zeros_like(value) for name, value in trainer.model.state_dict().items()}
+    by_parameter = {id(p): name for name, p in trainer.model.named_parameters()}
+    names = list(trainer.model.reference_parameters())
+    missing = [name for name, *_ in names if name not in state]
+    if not names or missing:
+        lacks = f"; it lacks {missing[0]} and {len(missing) - 1} more" if names else ""
+        raise UserError(
+            f"{path} holds no checkpoint of {type(trainer).__name__}, ours or the reference program's{lacks}"
+        )
+    for name, parameter, index in names:
+        place = own[by_parameter[id(parameter)]]
+        place = place if index is None else place[index]
+        if place.numel() != state[name].numel():
+            raise UserError(
+                f"{path}: {name} has shape {tuple(state[name].shape)}, this model needs {tuple(place.shape)}"
+            )
+        place.copy_(state[name].reshape(place.shape))
+    return own
+
+
+def _folder(directory: Path, name: str) -> Path:
+    if (directory / name).is_dir():
+        return directory / name
+    raise UserError(
+        f"no checkpoints at {directory / name}; --model-dir is the output folder of a finished training run"
+    )
+
+
+def _file(folder: Path, epoch: int | None) -> Path:
+    if epoch is not None:
+        candidates = [f"model-{epoch}.safetensors", f"model.pth.tar-{epoch}"]
+    else:
+        candidates = ["model-best.safetensors", "model-best.pth.tar"]
+        pointer = folder / "checkpoint"
+        if pointer.is_file():
+            candidates.append(pointer.read_text().strip())
+    for name in candidates:
+        if (folder / name).is_file():
+            return folder / name
+    there = sorted(int(f.name.rsplit("-", 1)[1]) for f in folder.glob("model.pth.tar-*"))
+    raise UserError(f"no {candidates[0]} in {folder}; epochs there: {', '.join(map(str, there)) or 'none'}")
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if path.suffix == ".safetensors":
+        try:
+            with safe_open(path, framework="pt") as file:
+                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise UserError(
+                f"{path} cannot be read: {error}; it is damaged, delete it or load another epoch"
+            ) from error
+    loaded: dict[str, Any] = load_checkpoint(str(path))
+    state = {k: v.float() if v.is_floating_point() else v for k, v in loaded["state_dict"].items()}
+    return state, {"epoch": str(loaded.get("epoch", "?"))}
+
+
+def _differences(own: dict, state: dict, meta: dict, here: dict) -> list[str]:
+    found = []
+    for key, what in (("method", "it was trained with {}, this is {}"), ("backbone_hash", None)):
+        if key in meta and meta[key] != here[key]:
+            if what is None:
+                what = "it was trained on backbone {} with other weights than this one, {}"
+                found.append(what.format(meta["backbone"], here["backbone"]))
+            else:
+                found.append(what.format(meta[key], here[key]))
+    for name in sorted(own.keys() | state.keys()):
+        if name not in state:
+            found.append(f"it lacks {name}")
+        elif name not in own:
+            found.append(f"{name} is not part of this model")
+        elif own[name].shape != state[name].shape:
+            found.append(f"{name} has shape {tuple(state[name].shape)} there and {tuple(own[name].shape)} here")
+    return found

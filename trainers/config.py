@@ -1,0 +1,116 @@
+"""The whole configuration of a run, put together in CoOp's order: defaults, data set, method, flags, KEY VALUE pairs."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+from yacs.config import CfgNode
+
+import toolbox  # noqa: F401  finds or supplies dassl
+from datasets.config import extend_cfg as extend_datasets
+from toolbox.errors import UserError, nearest
+from trainers.base import PromptTrainer
+
+
+def methods() -> Iterator[type[PromptTrainer]]:
+    """All methods that are subclasses of PromptTrainer, plugins included."""
+    found = PromptTrainer.__subclasses__()
+    while found:
+        method = found.pop()
+        found += method.__subclasses__()
+        if method.section:
+            yield method
+
+
+def extend_cfg(cfg: CfgNode) -> None:
+    """Add the keys that methods and data sets read, beside Dassl's own; values already there are kept."""
+    extend_datasets(cfg)
+    for method in methods():
+        section = cfg.TRAINER.setdefault(method.section, CfgNode())
+        for key, value in {"PREC": "auto", **method.defaults}.items():
+            section.setdefault(key, value)
+
+
+def setup_cfg(args: argparse.Namespace) -> CfgNode:
+    """The frozen configuration of one run.
+
+    The input's size and normalisation come with the backbone; a file or flag that sets them otherwise is refused later.
+
+    Raises:
+        UserError: a file is missing or not yaml, or a key or value in it, or on the command line, is not known.
+    """
+    from dassl.config import get_cfg_default
+
+    cfg = get_cfg_default()
+    extend_cfg(cfg)
+    cfg.INPUT.INTERPOLATION = "bicubic"
+    _merge(cfg, args)
+    if not cfg.MODEL.BACKBONE.NAME:
+        cfg.MODEL.BACKBONE.NAME = "small_clip"
+    from vlm.load import load
+
+    clip = load(cfg.MODEL.BACKBONE.NAME)
+    cfg.INPUT.SIZE = (clip.image_size, clip.image_size)
+    cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD = list(clip.mean), list(clip.std)
+    _merge(cfg, args)
+    cfg.freeze()
+    return cfg
+
+
+def _merge(cfg: CfgNode, args: argparse.Namespace) -> None:
+    for file in (args.dataset_config_file, args.config_file):
+        if file:
+            _merge_file(cfg, Path(file))
+    _merge_flags(cfg, args)
+    try:
+        cfg.merge_from_list(args.opts)
+    except (KeyError, ValueError, AssertionError, SyntaxError) as error:
+        raise UserError(f"command line: {_sentence(cfg, error)}") from error
+
+
+def _merge_file(cfg: CfgNode, path: Path) -> None:
+    if not path.is_file():
+        there = sorted(str(p) for p in path.parent.glob("*.yaml"))
+        raise UserError(f"no configuration at {path}" + (f"; {nearest(str(path), there)}" if there else ""))
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        cfg.merge_from_other_cfg(CfgNode(tree or {}))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not yaml: {' '.join(str(error).split())}") from error
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: {_sentence(cfg, error)}") from error
+
+
+def _sentence(cfg: CfgNode, error: Exception) -> str:
+    text = str(error.args[0] if error.args else error).replace("\n", " ")
+    key = text.removeprefix("Non-existent config key: ").removeprefix("Non-existent key: ").strip()
+    if key == text:
+        return text
+    return f"unknown key {key}; {nearest(key, _keys(cfg))}"
+
+
+def _keys(cfg: CfgNode, before: str = "") -> Iterator[str]:
+    for key, value in cfg.items():
+        if isinstance(value, CfgNode):
+            yield from _keys(value, f"{before}{key}.")
+        else:
+            yield before + key
+
+
+def _merge_flags(cfg: CfgNode, args: argparse.Namespace) -> None:
+    for flag, section, key in (
+        ("root", cfg.DATASET, "ROOT"),
+        ("output_dir", cfg, "OUTPUT_DIR"),
+        ("resume", cfg, "RESUME"),
+        ("seed", cfg, "SEED"),
+        ("source_domains", cfg.DATASET, "SOURCE_DOMAINS"),
+        ("target_domains", cfg.DATASET, "TARGET_DOMAINS"),
+        ("transforms", cfg.INPUT, "TRANSFORMS"),
+        ("trainer", cfg.TRAINER, "NAME"),
+        ("backbone", cfg.MODEL.BACKBONE, "NAME"),
+        ("head", cfg.MODEL.HEAD, "NAME"),
+    ):
+        value = getattr(args, flag)
+        if value not in (None, "", []) and not (flag == "seed" and value < 0):
+            section[key] = tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,54 @@
+"""CoOp: a learned context in place of "a photo of a" (Zhou et al., IJCV 2022)."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from dassl.engine import TRAINER_REGISTRY
+from toolbox.errors import UserError
+from trainers.base import PromptTrainer
+from vlm.backbone import Backbone
+from vlm.prompted import PromptedCLIP, initial_ctx
+from vlm.text import ContextLayout
+from vlm.tokens import NameTokens
+
+
+class CoOpModel(PromptedCLIP):
+    """[SOS][ctx][class].[EOT] with ctx (n_ctx, width), or (n_cls, n_ctx, width) where each class has its own (CSC).
+
+    Args:
+        position: of the class name relative to the context: end, middle or front.
+    """
+
+    def __init__(
+        self, clip: Backbone, classnames: Sequence[str], ctx: Tensor, position: str = "end", per_class: bool = False
+    ) -> None:
+        super().__init__(clip)
+        names = NameTokens(clip.text.vocabulary, classnames, ctx.shape[-2])
+        self.layout = ContextLayout(clip.text, names, ctx.shape[-2], position, per_class)
+        self.ctx = nn.Parameter(ctx)
+
+    def text_features(self, image_features: Tensor) -> Tensor:
+        return self.clip.text(self.ctx, self.layout)
+
+    def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
+        yield "prompt_learner.ctx", self.ctx, None
+
+
+@TRAINER_REGISTRY.register()
+class CoOp(PromptTrainer):
+    section = "COOP"
+    defaults = {"N_CTX": 16, "CSC": False, "CTX_INIT": "", "CLASS_TOKEN_POSITION": "end"}
+
+    def make_model(self, clip: Backbone, classnames: list[str]) -> CoOpModel:
+        o = self.options
+        if o.CLASS_TOKEN_POSITION not in ("end", "middle", "front"):
+            raise UserError(f"CLASS_TOKEN_POSITION is {o.CLASS_TOKEN_POSITION!r}; choose end, middle or front")
+        # Given words set the length of the context, as in CoOp.
+        n_ctx = len(clip.text.vocabulary.encode(o.CTX_INIT.replace("_", " "))) if o.CTX_INIT else o.N_CTX
+        if o.CSC:
+            ctx = torch.stack([initial_ctx(clip, o.CTX_INIT, n_ctx) for _ in classnames])
+        else:
+            ctx = initial_ctx(clip, o.CTX_INIT, n_ctx)
+        return CoOpModel(clip, classnames, ctx, o.CLASS_TOKEN_POSITION, o.CSC)

@@ -1,0 +1,135 @@
+"""What a finished run leaves behind for tables and for anyone who checks it: result.json and predictions.npz."""
+
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+import toolbox
+import vlm
+from toolbox.errors import UserError
+from toolbox.files import atomic_json, atomic_path
+
+if TYPE_CHECKING:
+    from trainers.base import PromptTrainer
+
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
+
+
+def check_preprocessing(cfg, clip: vlm.Backbone) -> None:
+    """Refuse images prepared for another backbone: it would cost accuracy without a word.
+
+    Raises:
+        UserError: image size or normalisation in the configuration differ from the backbone's.
+    """
+    size, ours = tuple(cfg.INPUT.SIZE), (clip.image_size, clip.image_size)
+    if size != ours:
+        raise UserError(
+            f"INPUT.SIZE is {size} but backbone {clip.name} takes {ours}; remove INPUT.SIZE from the config"
+        )
+    if "normalize" not in cfg.INPUT.TRANSFORMS:
+        return
+    for key, ours in (("PIXEL_MEAN", clip.mean), ("PIXEL_STD", clip.std)):
+        if not np.allclose(cfg.INPUT[key], ours, atol=1e-3):
+            raise UserError(
+                f"INPUT.{key} is {list(cfg.INPUT[key])} but backbone {clip.name} was trained with {list(ours)}; "
+                f"remove INPUT.{key} from the config"
+            )
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a run in `folder` left its results."""
+    try:
+        return json.loads((folder / "result.json").read_text(encoding="utf-8")).get("status") == "finished"
+    except (OSError, ValueError):
+        return False
+
+
+def write(
+    trainer: "PromptTrainer", scores: dict, logits: np.ndarray, labels: np.ndarray, paths: list, seconds: float
+) -> None:
+    """Write predictions.npz, then result.json, which makes the run a finished one."""
+    folder, cfg, dataset = Path(trainer.output_dir), trainer.cfg, trainer.dm.dataset
+    with atomic_path(folder / "predictions.npz") as part, part.open("wb") as file:
+        np.savez_compressed(
+            file, paths=np.array([_relative(p, cfg.DATASET.ROOT) for p in paths]), labels=labels, logits=logits
+        )
+    clip = trainer.model.clip
+    steps = sorted(trainer.step_seconds)
+    value = {
+        "status": "finished",
+        "method": type(trainer).__name__,
+        "dataset": Path(getattr(cfg, "DATASET_CONFIG", "") or cfg.DATASET.NAME.lower()).stem,
+        "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
+        "shots": cfg.DATASET.NUM_SHOTS,
+        "seed": cfg.SEED,
+        "cfg": Path(getattr(cfg, "METHOD_CONFIG", "") or "default").stem,
+        "backbone": clip.name,
+        "backbone_hash": clip.weights_hash,
+        "transform": f"{clip.image_size} px, {cfg.INPUT.INTERPOLATION}, mean {clip.mean}, std {clip.std}",
+        "split": getattr(dataset, "split_id", {}),
+        "rows": getattr(trainer, "rows_id", None),
+        "classnames": list(dataset.classnames),
+        "metrics": scores,
+        "trainable_params": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
+        "time": {
+            "train_s": time.time() - trainer._started - seconds if trainer.trains else 0.0,
+            "step_ms": 1000 * steps[len(steps) // 2] if steps else None,
+            "test_s": seconds,
+        },
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "epochs": getattr(trainer, "max_epoch", 0),
+        "overflows": trainer.precision.overflows,
+        "precision": trainer.precision.name,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": _hardware(trainer.device),
+        "host": toolbox.host(),
+        "command": " ".join(sys.argv),
+        "git": _git(),
+        "config": cfg.dump(),
+        "synthetic": bool(getattr(dataset, "synthetic", False)),
+    }
+    atomic_json(folder / "result.json", value)
+    print(f"Results: {folder / 'result.json'}")
+
+
+def _relative(path: str, root: str) -> str:
+    path, root = Path(path), Path(root).expanduser().absolute()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+
+def _git() -> dict | None:
+    """Commit of the code and whether it was changed since; None outside a checkout."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
