@@ -5,8 +5,9 @@ from toolbox.errors import UserError, nearest
 from .biomedcoop import BIOMEDCOOP
 from .cilmp import CILMP
 from .entry import Facts
+from .other import OTHER
 
-FACTS: dict[str, Facts] = {facts.name: facts for facts in (*CILMP, *BIOMEDCOOP)}
+FACTS: dict[str, Facts] = {facts.name: facts for facts in (*CILMP, *BIOMEDCOOP, *OTHER)}
 
 
 def find(name: str) -> Facts:

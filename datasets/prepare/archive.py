@@ -1,0 +1,70 @@
+"""Unpacking a downloaded zip without trusting it."""
+
+import shutil
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from rich.progress import track
+
+from toolbox.errors import UserError
+
+MAX_MEMBERS = 2_000_000
+MAX_RATIO = 200  # images hardly compress; a member that grows more than this is a bomb
+_SMALL = 16 << 20
+_BLOCK = 1 << 20
+
+
+def unpack(archive: str | Path, folder: str | Path) -> None:
+    """Unpack a zip into `folder`.
+
+    Raises UserError, before anything of the member is written, for a path that leaves the folder, a link, a member that
+    grows beyond reason, or more data than the disk has room for; and for a damaged or encrypted archive.
+    """
+    archive, folder = Path(archive), Path(folder)
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            members = [member for member in bundle.infolist() if not member.is_dir()]
+            _check(archive, members, folder)
+            for member in track(members, f"Unpacking {archive.name}", transient=True):
+                _extract(archive, bundle, member, folder)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zipfile.zlib.error) as error:
+        raise UserError(f"{archive} cannot be unpacked ({error}); download it again") from None
+
+
+def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    if len(members) > MAX_MEMBERS:
+        raise UserError(
+            f"{archive} has {len(members):,} members, more than {MAX_MEMBERS:,}; unpack it yourself if you trust it"
+        )
+    for member in members:
+        name = PurePosixPath(member.filename.replace("\\", "/"))
+        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or "\0" in member.filename:
+            raise UserError(
+                f"{archive}: member {member.filename!r} would leave the folder it is unpacked to; nothing was unpacked"
+            )
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise UserError(f"{archive}: member {member.filename!r} is a link; nothing was unpacked")
+        if member.file_size > _SMALL and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+            raise UserError(
+                f"{archive}: member {member.filename!r} grows from {member.compress_size:,} to {member.file_size:,} bytes"
+            )
+    total = sum(member.file_size for member in members)
+    packed = archive.stat().st_size
+    free = shutil.disk_usage(folder).free
+    if total > free or total > max(MAX_RATIO * packed, _SMALL):
+        raise UserError(
+            f"{archive} ({packed >> 20} MB) unpacks to {total >> 20} MB; {free >> 20} MB are free in {folder}"
+        )
+
+
+def _extract(archive: Path, bundle: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    target = folder / PurePosixPath(member.filename.replace("\\", "/"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = member.file_size
+    with bundle.open(member) as source, target.open("wb") as sink:
+        while block := source.read(_BLOCK):
+            left -= len(block)
+            if left < 0:
+                raise UserError(f"{archive}: member {member.filename!r} is longer than it says")
+            sink.write(block)
