@@ -90,7 +90,7 @@ def describe(args: argparse.Namespace) -> Facts:
 def read_release(args: argparse.Namespace, facts: Facts, scratch: Path) -> tuple[Path, Release]:
     """The folder the release lies in (`scratch` if it had to be unpacked) and what it says."""
     name = args.name.lower().removeprefix("medmnist:")
-    if name.startswith(("bloodmnist", "dermamnist")) or args.name.lower().startswith("medmnist:"):
+    if name in ("bloodmnist", "dermamnist") or args.name.lower().startswith("medmnist:"):
         npz = Path(args.raw[0]) if args.raw else None
         return scratch, medmnist(name, args.size, npz.parent if npz and npz.is_file() else npz, scratch)
     raw = open_raw(args.raw, scratch)

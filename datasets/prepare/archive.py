@@ -34,20 +34,16 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
 
 def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
     if len(members) > MAX_MEMBERS:
-        raise UserError(
-            f"{archive} has {len(members):,} members, more than {MAX_MEMBERS:,}; unpack it yourself if you trust it"
-        )
+        raise UserError(f"{archive} has {len(members):,} members, more than {MAX_MEMBERS:,}; unpack it yourself")
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
         if name.is_absolute() or ".." in name.parts or ":" in name.parts[0] or "\0" in member.filename:
-            raise UserError(
-                f"{archive}: member {member.filename!r} would leave the folder it is unpacked to; nothing was unpacked"
-            )
+            raise UserError(f"{archive}: member {member.filename!r} would leave its folder; nothing was unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UserError(f"{archive}: member {member.filename!r} is a link; nothing was unpacked")
         if member.file_size > _SMALL and member.file_size > MAX_RATIO * max(member.compress_size, 1):
             raise UserError(
-                f"{archive}: member {member.filename!r} grows from {member.compress_size:,} to {member.file_size:,} bytes"
+                f"{archive}: member {member.filename!r} grows from {member.compress_size:,} to {member.file_size:,} bytes; nothing was unpacked"
             )
     total = sum(member.file_size for member in members)
     packed = archive.stat().st_size

@@ -59,13 +59,10 @@ def _kermany(raw: RawTree, names: dict[str, str]) -> Release:
 
 def _innermost(raw: RawTree) -> Path:
     """The folder with `train` and `test` in it; Kaggle's archive holds it twice, one inside the other."""
-    tops = {
-        parent
-        for path in raw.images
-        for parent in path.parents
-        if (parent / "train").is_dir() and (parent / "test").is_dir()
-    }
-    tops = [top for top in tops if top.is_relative_to(raw.root)]
+    folders = {folder for parent in {path.parent for path in raw.images} for folder in parent.parents}
+    tops = [
+        top for top in folders if top.is_relative_to(raw.root) and (top / "train").is_dir() and (top / "test").is_dir()
+    ]
     if not tops:
         raise UserError(f"no folder with train and test below {raw.root}; expected {{train,test}}/{{NORMAL,PNEUMONIA}}")
     return min(tops, key=lambda top: (len(top.parts), top))

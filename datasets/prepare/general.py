@@ -7,15 +7,8 @@ from toolbox.errors import UserError
 
 from .raw import Entry, RawTree, Release, column, read_table
 
-_PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+_PARTS = {name: part for part, names in _NAMES.items() for name in names}
 _FILE = ("path", "file", "filename", "image", "image_path", "image_id", "filepath")
 _LABEL = ("label", "class", "classname", "class_name", "diagnosis", "category", "target")
 

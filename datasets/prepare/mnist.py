@@ -59,7 +59,7 @@ def _open(reader: type, name: str, part: str, size: int, npz_folder: Path | None
         return reader(split=part, root=str(folder), size=size, download=npz_folder is None)
     except RuntimeError:
         raise UserError(
-            f"MedMNIST could not download {file}; download it from its page and name its folder with --raw"
+            f"MedMNIST could not download {file}; get it from its page and name the folder with --raw"
         ) from None
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise UserError(f"{folder / file} is no file of MedMNIST ({type(error).__name__}); download it again") from None

@@ -12,9 +12,7 @@ def packed(raw: RawTree, facts: Facts) -> Release:
     """`<NAME>/split_<NAME>.json` beside `<NAME>/<NAME>/`; parts, labels and paths stay those of the file."""
     path = raw.file(facts.split_file)
     if path is None:
-        raise UserError(
-            f"no {facts.split_file} below {raw.root}; this collection is published with its splits, take its archive"
-        )
+        raise UserError(f"no {facts.split_file} below {raw.root}; take the archive that BiomedCoOp publishes")
     split = read_split(path)
     base = path.parent / facts.images
     files = resolve_images(base, (item.path for part in PARTS for item in split.part(part)), path)

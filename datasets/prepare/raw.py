@@ -43,6 +43,7 @@ class RawTree:
         self.root = root
         self.files = sorted(path for path in root.rglob("*") if path.is_file() and self._counts(path))
         self.images = [path for path in self.files if path.suffix.lower() in SUFFIXES]
+        self._known = set(self.images)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in self.images:
             self._by_stem[path.stem.lower()].append(path)
@@ -73,7 +74,7 @@ class RawTree:
         wanted = name.replace("\\", "/").strip()
         exact = self.root / wanted
         stem = Path(wanted).stem if Path(wanted).suffix.lower() in SUFFIXES else Path(wanted).name
-        found = [exact] if exact in self.images else self._by_stem.get(stem.lower(), [])
+        found = [exact] if exact in self._known else self._by_stem.get(stem.lower(), [])
         if len(found) > 1:
             tail = [path for path in found if self.relative(path).endswith(f"/{wanted}")]
             found = tail if len(tail) == 1 else [p for p in found if hint and hint in self.relative(p).lower()]
@@ -87,13 +88,20 @@ class RawTree:
         found = {name: [] for name in names}
         lower = {name.lower(): name for name in found}
         for path in self.images:
-            above = next((lower[part.lower()] for part in reversed(path.parent.parts) if part.lower() in lower), None)
+            above = next(
+                (
+                    lower[part.lower()]
+                    for part in reversed(path.relative_to(self.root).parts[:-1])
+                    if part.lower() in lower
+                ),
+                None,
+            )
             if above is not None:
                 found[above].append(path)
         empty = [name for name, paths in found.items() if not paths]
         if empty:
             raise UserError(
-                f"no images in a folder called {empty[0]!r} below {self.root}; expected folders: {', '.join(found)}"
+                f"no images in a folder called {empty[0]!r} below {self.root}; expected: {', '.join(found)}"
             )
         return found
 
@@ -120,7 +128,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def column(rows: list[dict[str, str]], path: str, *names: str) -> str:
-    """The column of a table that is called one of `names` (case does not matter). UserError with the table's columns if none is."""
+    """The column of a table that is called one of `names`, in any case. UserError with the table's columns if none is."""
     for name in names:
         for key in rows[0]:
             if key.lower() == name.lower():

@@ -36,9 +36,7 @@ def adam(raw: RawTree) -> Release:
     entries = [Entry(path, amd) for path in folders["AMD"]] + [Entry(path, normal) for path in folders["Non-AMD"]]
     return Release(
         entries,
-        [
-            "the challenge's layout is known from descriptions only; for another one use `prepare folders` or `prepare csv`"
-        ],
+        ["layout known from descriptions only; for another one use `prepare folders` or `prepare csv`"],
     )
 
 

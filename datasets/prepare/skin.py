@@ -10,7 +10,7 @@ _ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 
 
 def derm7pt(raw: RawTree) -> Release:
-    """`meta/meta.csv` (20 diagnoses, grouped to 5 as its repository does), official parts in `{train,valid,test}_indexes.csv`."""
+    """`meta/meta.csv` (20 diagnoses, grouped to 5 as in its repository) and `{train,valid,test}_indexes.csv`, the official parts."""
     meta = raw.table("meta.csv")
     image, diagnosis, case = (column(meta, "meta.csv", name) for name in ("derm", "diagnosis", "case_num"))
     entries = []
