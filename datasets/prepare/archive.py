@@ -42,9 +42,8 @@ def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
         if stat.S_ISLNK(member.external_attr >> 16):
             raise UserError(f"{archive}: member {member.filename!r} is a link; nothing was unpacked")
         if member.file_size > _SMALL and member.file_size > MAX_RATIO * max(member.compress_size, 1):
-            raise UserError(
-                f"{archive}: member {member.filename!r} grows from {member.compress_size:,} to {member.file_size:,} bytes; nothing was unpacked"
-            )
+            growth = f"{member.compress_size:,} to {member.file_size:,} bytes"
+            raise UserError(f"{archive}: member {member.filename!r} grows from {growth}; nothing was unpacked")
     total = sum(member.file_size for member in members)
     packed = archive.stat().st_size
     free = shutil.disk_usage(folder).free

@@ -118,7 +118,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise UserError(f"{path} cannot be read as text ({type(error).__name__}); save it as UTF-8 csv") from None
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, restval=""))
     if not rows:
         raise UserError(f"{path} has no rows")
     return [

@@ -1,16 +1,20 @@
 """Releases of dermatoscopic images: Derm7pt, ISIC 2018 task 3, HAM10000."""
 
+from pathlib import Path
+
 from toolbox.errors import UserError
 
 from ..facts import FACTS
+from ..split import PARTS
 from .raw import Entry, RawTree, Release, column, read_table
 
 # Columns of the ISIC 2018 ground truth and codes of HAM10000, in the label order of the table of data sets.
 _ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+_WORDS = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
 def derm7pt(raw: RawTree) -> Release:
-    """`meta/meta.csv` (20 diagnoses, grouped to 5 as in its repository) and `{train,valid,test}_indexes.csv`, the official parts."""
+    """`meta/meta.csv` (20 diagnoses, grouped to 5 as in its repository), official parts in `*_indexes.csv`."""
     meta = raw.table("meta.csv")
     image, diagnosis, case = (column(meta, "meta.csv", name) for name in ("derm", "diagnosis", "case_num"))
     entries = []
@@ -43,25 +47,36 @@ def isic(raw: RawTree) -> Release:
     if files["train"] is None:
         raise UserError(f"no ISIC2018_Task3_Training_GroundTruth.csv below {raw.root}; is this the whole release?")
     groupings = raw.file("ISIC2018_Task3_Training_LesionGroupings.csv")
-    lesions = {row["image"]: row["lesion_id"] for row in read_table(groupings)} if groupings else {}
+    lesions = _lesions(groupings) if groupings else {}
     official = files["test"] is not None
     entries = []
-    for part, path in files.items():
-        if path is None or (part != "train" and not official):
-            continue
-        for row in read_table(path):
-            marked = [code for code in _ISIC if float(row.get(code) or 0) == 1]
-            if len(marked) != 1:
-                raise UserError(f"{path.name}: {row.get('image')} has {len(marked)} diagnoses of {', '.join(_ISIC)}")
-            found = raw.image(row["image"], _WORDS[part].lower())
-            entries.append(Entry(found, names[marked[0]], part if official else None, lesions.get(row["image"])))
+    for part in PARTS if official else ("train",):
+        for image, classname in _one_hot(files[part], names) if files[part] else []:
+            found = raw.image(image, _WORDS[part].lower())
+            entries.append(Entry(found, classname, part if official else None, lesions.get(image)))
     notes = [] if official else ["no ground truth of the test: the training images are divided"]
     return Release(
         entries, notes + ([] if lesions else ["no LesionGroupings.csv: images of one lesion may be in two parts"])
     )
 
 
-_WORDS = {"train": "Training", "val": "Validation", "test": "Test"}
+def _one_hot(path: Path, names: dict[str, str]) -> list[tuple[str, str]]:
+    """(image, class name) of each row of a one-hot table."""
+    rows = read_table(path)
+    image, *codes = (column(rows, path.name, key) for key in ("image", *names))
+    found = []
+    for row in rows:
+        marked = [code for code in codes if row[code] in ("1", "1.0")]
+        if len(marked) != 1:
+            raise UserError(f"{path.name}: {row[image]} has {len(marked)} diagnoses of {', '.join(names)}")
+        found.append((row[image], names[marked[0].upper()]))
+    return found
+
+
+def _lesions(path: Path) -> dict[str, str]:
+    rows = read_table(path)
+    image, lesion = column(rows, path.name, "image"), column(rows, path.name, "lesion_id")
+    return {row[image]: row[lesion] for row in rows}
 
 
 def ham10000(raw: RawTree) -> Release:
