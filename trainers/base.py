@@ -1,6 +1,6 @@
 """PromptTrainer: the life cycle that all prompt-tuning methods share, on Dassl's TrainerX.
 
-A method is a subclass that says what its model is, and its loss if that is not cross-entropy:
+A method is a subclass that says what its model is (the model says its loss, if that is not cross-entropy):
 
     @TRAINER_REGISTRY.register()
     class MyMethod(PromptTrainer):
@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import toolbox
@@ -55,10 +54,10 @@ class PromptTrainer(TrainerX):
         """The method's model over the frozen backbone."""
         raise NotImplementedError(f"{type(self).__name__} must say what its model is: define make_model")
 
-    def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method overrides it."""
-        logits = self.model(images)
-        return logits, F.cross_entropy(logits, labels)
+    @classmethod
+    def from_recording(cls, clip: vlm.Backbone, case: dict, arrays: dict[str, Tensor]) -> PromptedCLIP:
+        """The model of a golden case (see `vlm.golden`); its parameters are filled in by the caller."""
+        raise UserError(f"{cls.__name__} has no recordings")
 
     def average(self) -> GaussianAverage | None:
         """A Gaussian average over the epochs, for methods that end with one."""
@@ -107,7 +106,7 @@ class PromptTrainer(TrainerX):
         began = time.perf_counter()
         images, labels = self.parse_batch_train(batch)
         with self.precision.context():
-            logits, loss = self.loss(images, labels)
+            logits, loss = self.model.loss(images, labels)
         if not torch.isfinite(loss):
             raise self._broken(batch)
         self.precision.step(loss, self.optim, self.model)

@@ -135,6 +135,23 @@ class CILMP(PromptTrainer):
             return [r[:0] for r in rows]
         return control_rows(kind, rows, max(self.cfg.SEED, 0))
 
+    @classmethod
+    def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> CILMPModel:
+        return CILMPModel(
+            clip,
+            case["classnames"],
+            [arrays[f"llm/{c}"].float() for c in range(len(case["classnames"]))],
+            ctx_init="",
+            n_ctx_text=case["n_ctx_text"],
+            n_ctx_vision=case["n_ctx_vision"],
+            depth_text=case["prompt_depth_text"],
+            depth_vision=case["prompt_depth_vision"],
+            prefix=case["prefix_length"],
+            suffix=case["suffix_length"],
+            rank=case["low_rank"],
+            dropout=0.0,
+        )
+
     def average(self) -> GaussianAverage | None:
         o = self.options
         if not o.GPA:

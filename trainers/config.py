@@ -8,7 +8,6 @@ import yaml
 from yacs.config import CfgNode
 
 import toolbox  # noqa: F401  finds or supplies dassl
-from datasets.config import extend_cfg as extend_datasets
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
 
@@ -25,6 +24,8 @@ def methods() -> Iterator[type[PromptTrainer]]:
 
 def extend_cfg(cfg: CfgNode) -> None:
     """Add the keys that methods and data sets read, beside Dassl's own; values already there are kept."""
+    from datasets.config import extend_cfg as extend_datasets
+
     extend_datasets(cfg)
     for method in methods():
         section = cfg.TRAINER.setdefault(method.section, CfgNode())

@@ -52,3 +52,9 @@ class CoOp(PromptTrainer):
         else:
             ctx = initial_ctx(clip, o.CTX_INIT, n_ctx)
         return CoOpModel(clip, classnames, ctx, o.CLASS_TOKEN_POSITION, o.CSC)
+
+    @classmethod
+    def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> CoOpModel:
+        options, ctx = case.get("options", {}), arrays["param/prompt_learner.ctx"]
+        position = options.get("pos", "end")
+        return CoOpModel(clip, case["classnames"], ctx.clone(), position, options.get("csc", False))

@@ -50,9 +50,8 @@ def _from_open_clip(name: str) -> Backbone:
     kind, _, rest = name.partition(":")
     model, _, tag = (rest, "", "") if kind != "open_clip" else rest.partition("/")
     if kind == "open_clip" and (model not in open_clip.list_models() or not tag):
-        raise UserError(
-            f"backbone {name!r}: write open_clip:MODEL/TAG with a model open_clip knows; {nearest(model, open_clip.list_models())}"
-        )
+        known = nearest(model, open_clip.list_models())
+        raise UserError(f"backbone {name!r}: write open_clip:MODEL/TAG with a model open_clip knows; {known}")
     full = model if kind == "open_clip" else name
     try:
         net = open_clip.create_model(full, pretrained=tag or None, require_pretrained=True)

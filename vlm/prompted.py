@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
@@ -67,6 +68,11 @@ class PromptedCLIP(nn.Module):
     def classify(self, image_features: Tensor) -> Tensor:
         """Logits of images that are features already, (batch, embed_dim)."""
         return cosine_logits(image_features, self._text(image_features), self.clip.logit_scale)
+
+    def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method says otherwise."""
+        logits = self(images)
+        return logits, F.cross_entropy(logits, labels)
 
     def _text(self, image_features: Tensor) -> Tensor:
         if self.training or self.conditional or torch.is_grad_enabled():
