@@ -9,7 +9,6 @@ from benchmark.results import METRICS, Result
 from benchmark.significance import Comparison, compare
 from benchmark.tables import Spread, Table, unique
 
-
 ALL_METRICS = "all metrics"
 COST = "cost"
 

@@ -16,14 +16,14 @@ class Configs:
     def choose(self, method: str, backbone: str, wanted: str | None) -> str:
         """Stem of the method's file: the one asked for, else the backbone's own, else `default`, else the only one."""
         stems = self._stems(method)
-        own = "".join(c if c.isalnum() else "_" for c in backbone.lower())
-        for candidate in [wanted] if wanted else [own, "default"]:
+        own = [stem for stem in stems if plain(stem) == plain(backbone)]
+        for candidate in [wanted] if wanted else [*own, "default"]:
             if candidate in stems:
                 return candidate
         if wanted is None and len(stems) == 1:
             return stems[0]
-        problem = f"has no configuration {wanted!r}" if wanted else f"has no configuration for {backbone} by that name"
-        hint = nearest(wanted or own, stems)
+        problem = f"has no configuration {wanted!r}" if wanted else f"has no configuration named after {backbone}"
+        hint = nearest(wanted or backbone, stems)
         raise UserError(f"{method} {problem} in {self.folder / 'trainers' / method}; {hint} (choose with CFG or --cfg)")
 
     def _stems(self, method: str) -> list[str]:
@@ -66,6 +66,12 @@ class Configs:
     def _is_folder(name: str, root: Path) -> bool:
         folder = Path(root) / name
         return folder.is_dir() and any(folder.glob("*.json"))
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, in lower case: "ViT-B/16" and "vit_b16" are the same backbone; of a file, its stem."""
+    name = Path(text).stem if Path(text).suffix else text
+    return "".join(c for c in name.lower() if c.isalnum())
 
 
 def _short(path: Path) -> Path:

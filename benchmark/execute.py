@@ -17,6 +17,8 @@ from toolbox.files import atomic_text
 RUNNER = "train:run"
 """`module:function` called with the words of train.py's command line; a name, so that it reaches other machines."""
 
+NEEDED = "the run it tests failed:"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -40,7 +42,7 @@ def run_chain(chain: list[Job], runner: str = RUNNER, listen: Listener | None = 
     for job in chain:
         if job.after in failed:
             failed.add(job.output)
-            yield Outcome(job, "failed", message=f"the run it tests failed: {job.after}", log=job.after)
+            yield Outcome(job, "failed", message=f"{NEEDED} {job.after}")
             continue
         outcome = run_job(job, runner, listen)
         if outcome.state == "failed":

@@ -18,8 +18,8 @@ def unfair(results: list[Result]) -> list[str]:
     known = [r for r in results if r.split]
     trained = [r for r in known if r.method not in UNTRAINED]
     problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
-    problems += _differ(known, "test transform", lambda r: r.transform, lambda r: "")
-    problems += _differ(known, "test split", lambda r: r.split.get("test"), lambda r: f" on {r.dataset} ({r.subset})")
+    problems += _differ(known, "test transforms", lambda r: r.transform, lambda r: "")
+    problems += _differ(known, "test splits", lambda r: r.split.get("test"), lambda r: f" on {r.dataset} ({r.subset})")
     problems += _differ(
         trained,
         "training images",

@@ -7,7 +7,7 @@ Folders are CoOp's, so that scripts of that family find the logs:
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.configs import Configs
+from benchmark.configs import Configs, plain
 from benchmark.jobs import UNTRAINED, Job
 from benchmark.plan import Plan
 from toolbox.errors import UserError
@@ -37,8 +37,8 @@ class _Maker:
 
     def folder(self, method: str) -> str:
         """Folder that stands for the configuration; it names the backbone, so that two backbones never share one."""
-        cfg, backbone = self.cfg(method), slug(self.plan.backbone)
-        return cfg if backbone in slug(cfg) else f"{cfg}-{backbone}"
+        cfg, backbone = self.cfg(method), plain(self.plan.backbone)
+        return cfg if backbone in plain(cfg) else f"{cfg}-{backbone}"
 
     def job(
         self,
@@ -66,12 +66,6 @@ class _Maker:
             *self.plan.opts,
         ]
         return Job(method, dataset, subset, shots, seed, self.plan.backbone, cfg, output, tuple(argv), after)
-
-
-def slug(text: str) -> str:
-    """A backbone's name as part of a folder name ("ViT-B/16" -> "vit_b_16"); of a path, the file's stem."""
-    name = Path(text).stem if Path(text).suffix else text
-    return "".join(c if c.isalnum() else "_" for c in name.lower())
 
 
 def _base2new(plan: Plan, maker: _Maker) -> Iterator[Job]:

@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmark import report
 from benchmark.configs import Configs
 from benchmark.engines import ENGINES, EngineOptions
-from benchmark.execute import RUNNER, Outcome
+from benchmark.execute import NEEDED, RUNNER, Outcome
 from benchmark.jobs import Job, chains, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     console = Console(stderr=True)
     outcomes = sweep(jobs, args, console)
-    failures = [outcome for outcome in outcomes if outcome.state == "failed"]
+    # A test whose training failed is no failure of its own: the reason is the training's.
+    failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
     if any(outcome.state != "failed" for outcome in outcomes):
         report.show(report.settings_for(plan, page=args.page), [job.output for job in jobs if job.output.exists()])
     _say_failures(failures, console)

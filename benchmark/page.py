@@ -1,0 +1,89 @@
+"""One self-contained HTML page: tables, comparisons and figures of a report; no file or network beside it."""
+
+import base64
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+
+from benchmark.plots import figures
+from benchmark.render import number
+from benchmark.tables import Table, unique
+from toolbox.files import atomic_text, atomic_write
+
+if TYPE_CHECKING:
+    from benchmark.compose import Report
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --best: #2563eb; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+.scroll { overflow-x: auto } table { border-collapse: collapse; margin: .5rem 0 }
+caption { text-align: left; font-weight: 600; padding: .3rem 0 }
+th, td { padding: .25rem .8rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+th:first-child, td:first-child { text-align: left } td.best { font-weight: 700; color: var(--best) }
+figure { margin: 1rem 0 } img { max-width: 100%; background: white; border-radius: 4px }
+.note { color: #777 } li { margin: .3rem 0 } summary { cursor: pointer; font-weight: 600 }
+"""
+
+
+def write_page(report: "Report", out: Path) -> Path:
+    """Write `report.html` and each figure as PNG in `out`; returns the page's path."""
+    images = []
+    for stem, figure in figures(report):
+        path = out / f"{stem.replace('/', '_')}.png"
+        atomic_write(path, lambda part, figure=figure: figure.savefig(part, dpi=110, format="png"))
+        plt.close(figure)
+        images.append(path)
+    page = out / "report.html"
+    atomic_text(page, html(report, images))
+    return page
+
+
+def html(report: "Report", images: list[Path]) -> str:
+    """The page's text; images are inside it."""
+    first = report.results[0]
+    title = f"Benchmark: {', '.join(unique(r.dataset for r in report.results))}"
+    tables = report.tables
+    main, more = (
+        tables[: len(next(iter(report.by_metric.values())))],
+        tables[len(next(iter(report.by_metric.values()))) :],
+    )
+    comparisons = "".join(f"<li>{escape(c.sentence())}</li>" for c in report.comparisons)
+    compared = {c.sentence() for c in report.comparisons}
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in report.notes if note not in compared)
+    runs = "".join(f"<li>{escape(str(r.folder))}</li>" for r in report.results)
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="note">Backbone {escape(str(first.backbone))}; test transform {escape(str(first.transform))}; '
+        f"{len(report.results)} runs.</p>",
+        *map(_table, main),
+        notes,
+        f"<h2>Does the lead hold?</h2><ul>{comparisons}</ul>" if comparisons else "",
+        "<h2>Figures</h2>" if images else "",
+        *map(_figure, images),
+        f"<h2>Other metrics and cost</h2>{''.join(map(_table, more))}" if more else "",
+        f"<details><summary>Runs</summary><ul>{runs}</ul></details>",
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
+    body = "\n".join(filter(None, parts))
+    return (
+        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
+    )
+
+
+def _table(table: Table) -> str:
+    head = "".join(f"<th>{escape(c)}</th>" for c in ["Method", *table.columns])
+    rows = []
+    for label, cells in table.rows:
+        shown = "".join(f"<td{' class=best' if c.best else ''}>{escape(number(c))}</td>" for c in cells)
+        rows.append(f"<tr><td>{escape(label)}</td>{shown}</tr>")
+    caption = f"<caption>{escape(table.title)}</caption>"
+    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _figure(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    name = escape(path.stem.replace("_", " "))
+    return f'<figure><img alt="{name}" src="data:image/png;base64,{data}"></figure>'

@@ -1,0 +1,149 @@
+"""Figures of a report (matplotlib): curves over shots, base against new, per class, confusion, reliability."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+matplotlib.use("Agg")  # figures are written to files; no display is needed
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmark.results import METRICS, Result, read_predictions
+from benchmark.statistics import mean, sample_std
+from benchmark.tables import by_seed, labels, unique
+
+if TYPE_CHECKING:
+    from benchmark.compose import Report
+
+MOST_CLASSES = 40
+"""Per-class figures are left out for data sets with more classes: nobody could read them."""
+
+
+def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
+    """(file stem, figure) of every plot that the report's runs allow; each is to be closed by the caller."""
+    results = report.results
+    plain = [r for r in results if r.subset == "all" and r.source is None]
+    for dataset in unique(r.dataset for r in plain):
+        if len({r.shots for r in plain if r.dataset == dataset and r.shots != -1}) > 1:
+            yield f"shots_{dataset}", over_shots([r for r in plain if r.dataset == dataset], dataset)
+    both = [r for r in results if r.subset in ("base", "new")]
+    if {r.subset for r in both} == {"base", "new"}:
+        yield "base_new", base_against_new(both)
+    for dataset, subset, shots, source in unique((r.dataset, r.subset, r.shots, r.source) for r in results):
+        here = [r for r in results if (r.dataset, r.subset, r.shots, r.source) == (dataset, subset, shots, source)]
+        stem = "_".join(str(x) for x in (dataset, subset, shots, source and f"from_{source}") if x is not None)
+        title = f"{dataset}, {subset} classes" + (f", trained on {source}" if source else "")
+        if len(here[0].classnames) <= MOST_CLASSES:
+            if len(labels(here)) > 1 and all(r.metrics.get("per_class") for r in here):
+                yield f"per_class_{stem}", per_class(here, title)
+            if all(r.metrics.get("confusion") for r in here):
+                yield f"confusion_{stem}", confusion(here, title)
+        if any((r.folder / "predictions.npz").exists() for r in here):
+            yield f"reliability_{stem}", reliability(here, title)
+
+
+def over_shots(results: list[Result], dataset: str) -> Figure:
+    """Accuracy over shots, a line a method, with the standard deviation over seeds."""
+    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    shots = sorted({r.shots for r in results if r.shots != -1})
+    for label, runs in labels(results).items():
+        values = {s: list(by_seed(runs, "accuracy", shots=s).values()) for s in shots}
+        values = {s: v for s, v in values.items() if v}
+        spread = [sample_std(v) or 0 for v in values.values()]
+        axes.errorbar(list(values), [mean(v) for v in values.values()], spread, label=label, marker="o", capsize=3)
+    axes.set(xscale="log", xlabel="Training images a class", ylabel="Accuracy", title=dataset)
+    axes.set_xticks(shots, [str(s) for s in shots])
+    axes.minorticks_off()
+    axes.legend()
+    return figure
+
+
+def base_against_new(results: list[Result]) -> Figure:
+    """A point a method and data set: accuracy on base and on new classes, with lines of equal harmonic mean."""
+    figure, axes = plt.subplots(figsize=(6, 5), layout="constrained")
+    grid = np.linspace(1, 100, 200)
+    base, new = np.meshgrid(grid, grid)
+    lines = axes.contour(
+        base, new, 2 * base * new / (base + new), levels=range(10, 100, 10), colors="0.85", linewidths=0.8
+    )
+    axes.clabel(lines, fontsize=7, colors="0.6")
+    points = []
+    markers = dict(zip(unique(r.dataset for r in results), "osD^vPX*<>hp" * 10, strict=False))
+    for number, (label, runs) in enumerate(labels(results).items()):
+        for dataset, marker in markers.items():
+            sides = [list(by_seed(runs, "accuracy", dataset=dataset, subset=side).values()) for side in ("base", "new")]
+            if all(sides):
+                points.append([mean(side) for side in sides])
+                named = label if dataset == next(iter(markers)) else None
+                axes.scatter(*points[-1], color=f"C{number}", marker=marker, label=named, s=50, zorder=3)
+    low, high = np.min(points) - 5, np.max(points) + 5
+    axes.set(xlim=(max(0, low), min(101, high)), ylim=(max(0, low), min(101, high)))
+    axes.set(xlabel="Accuracy on base classes", ylabel="Accuracy on new classes")
+    axes.set_title("Base against new (grey: equal harmonic mean)", fontsize=10)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def per_class(results: list[Result], title: str) -> Figure:
+    """Each method's accuracy by class minus the first method's, seeds averaged."""
+    rows = labels(results)
+    names = list(results[0].metrics["per_class"])
+    table = {k: np.mean([[r.metrics["per_class"][n] for n in names] for r in runs], 0) for k, runs in rows.items()}
+    first, *others = table
+    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.22 * len(names) * max(1, len(others)) ** 0.7), layout="constrained")
+    height = 0.8 / len(others)
+    for number, label in enumerate(others):
+        position = np.arange(len(names)) + number * height - 0.4 + height / 2
+        axes.barh(position, table[label] - table[first], height, label=label, color=f"C{number + 1}")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set(xlabel=f"Class accuracy minus {first}'s (points)")
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def confusion(results: list[Result], title: str) -> Figure:
+    """Confusion matrices, a panel a method: rows are true classes, in percent of the class, seeds summed."""
+    rows = labels(results)
+    names = list(results[0].classnames)
+    side = max(2.6, 0.22 * len(names) + 1.2)
+    figure, panels = plt.subplots(
+        1, len(rows), figsize=(side * len(rows) + 1.5, side + 1.5), squeeze=False, sharey=True, layout="constrained"
+    )
+    for axes, (label, runs) in zip(panels[0], rows.items(), strict=True):
+        counts = np.sum([r.metrics["confusion"] for r in runs], axis=0).astype(float)
+        shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = axes.imshow(shares, vmin=0, vmax=100, cmap="Blues")
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(names)), names, fontsize=7)
+        axes.set_title(label, fontsize=9)
+    panels[0][0].set_ylabel("True class")
+    figure.supxlabel("Predicted class", fontsize=9)
+    figure.colorbar(image, ax=list(panels[0]), label="% of the true class", shrink=0.7)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def reliability(results: list[Result], title: str, bins: int = 10) -> Figure:
+    """Accuracy against confidence in `bins` equal bins, a line a method, seeds pooled."""
+    figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
+    axes.plot([0, 100], [0, 100], color="0.7", linestyle="--", label="calibrated")
+    for label, runs in labels(results).items():
+        kept = [p for r in runs if (p := read_predictions(r)) is not None]
+        if not kept:
+            continue
+        confidence = np.concatenate([p.probabilities.max(axis=1) for p in kept])
+        correct = np.concatenate([p.correct for p in kept])
+        which = np.minimum((confidence * bins).astype(int), bins - 1)
+        filled = np.unique(which)
+        x = [100 * confidence[which == b].mean() for b in filled]
+        y = [100 * correct[which == b].mean() for b in filled]
+        axes.plot(x, y, marker="o", label=label)
+    axes.set(xlabel="Confidence (%)", ylabel=METRICS["accuracy"] + " (%)", xlim=(0, 100), ylim=(0, 100))
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8)
+    return figure

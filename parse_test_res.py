@@ -1,0 +1,74 @@
+"""Average a metric over the seeds of an experiment, with the arguments of CoOp's script of this name.
+
+    python parse_test_res.py output/base2new/test_new/phantom/shots_16/CoOp/small_clip --test-log
+    python parse_test_res.py output/few_shot/phantom/shots_16/CoOp --multi-exp
+
+The directory holds seed1, seed2, ... (with --multi-exp: one such directory an experiment). A run's `result.json` is
+read at full precision; where there is none, the last `=> result` block of its log.txt, which has one decimal.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmark.results import METRICS, read_results
+from toolbox.command import run_command
+from toolbox.errors import UserError
+
+
+def seed_values(directory: Path, keyword: str) -> dict[Path, float]:
+    """{run folder: value} of the seeds directly below `directory`, in the order of seeds.
+
+    Raises UserError where there is no seed, or no seed has a result with the metric.
+    """
+    folders = [path for path in directory.glob("*") if path.is_dir() and re.search(r"\d+$", path.name)]
+    folders.sort(key=lambda path: int(re.search(r"\d+$", path.name)[0]))
+    if not folders:
+        raise UserError(f"{directory} holds no run folders such as seed1; for folders of such folders give --multi-exp")
+    found = {r.folder: value for r in read_results(folders) if (value := r.value(keyword)) is not None}
+    if not found:
+        raise UserError(
+            f"no run in {directory} has finished with {keyword}: looked for result.json and `=> result` in log.txt"
+        )
+    return found
+
+
+def summarise(directory: Path, keyword: str, ci95: bool) -> float:
+    """Print each seed and the average with its spread (population standard deviation, or 1.96 standard errors)."""
+    values = seed_values(directory, keyword)
+    for folder, value in values.items():
+        print(f"file: {folder}. {keyword}: {value:.2f}%")
+    mean, spread = np.mean(list(values.values())), np.std(list(values.values()))
+    if ci95:
+        spread = 1.96 * spread / np.sqrt(len(values))
+    print(f"===\nSummary of directory: {directory}\n* {keyword}: {mean:.2f}% +- {spread:.2f}%\n===")
+    return float(mean)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, help="path to directory")
+    parser.add_argument("--ci95", action="store_true", help="compute 95%% confidence interval")
+    parser.add_argument("--test-log", action="store_true", help="for habit: training and test logs are read alike")
+    parser.add_argument("--multi-exp", action="store_true", help="parse multiple experiments")
+    parser.add_argument("--keyword", default="accuracy", choices=list(METRICS), help="which metric")
+    args = parser.parse_args(argv)
+    if not args.directory.is_dir():
+        raise UserError(f"{args.directory} is not a folder")
+    if not args.multi_exp:
+        summarise(args.directory, args.keyword, args.ci95)
+        return 0
+    experiments = sorted(path for path in args.directory.glob("*") if path.is_dir())
+    if not experiments:
+        raise UserError(f"{args.directory} holds no experiments")
+    means = [summarise(path, args.keyword, args.ci95) for path in experiments]
+    print(f"Average performance of {len(means)} experiments:\n* {args.keyword}: {np.mean(means):.2f}%")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

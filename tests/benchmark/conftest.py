@@ -1,0 +1,33 @@
+import pytest
+from runs_on_disk import write_run
+
+
+@pytest.fixture
+def configs(tmp_path):
+    """A configs/ folder with three methods and two data sets."""
+    for name in ("datasets/phantom", "datasets/kvasir", "datasets/split"):
+        path = tmp_path / "configs" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for method in ("ZeroshotCLIP", "CoOp", "CILMP"):
+        for stem in ("small_clip", "vit_b16"):
+            path = tmp_path / "configs/trainers" / method / f"{stem}.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return tmp_path / "configs"
+
+
+@pytest.fixture
+def base2new(tmp_path):
+    """Runs of two methods on base and new, two seeds, with known accuracies."""
+    known = {
+        ("CoOp", 1): (0.8, 0.4),
+        ("CoOp", 2): (0.6, 0.6),
+        ("CILMP", 1): (0.9, 0.7),
+        ("CILMP", 2): (0.9, 0.8),
+    }
+    for (method, seed), sides in known.items():
+        for folder, subset, accuracy in zip(("train_base", "test_new"), ("base", "new"), sides, strict=True):
+            path = tmp_path / "output/base2new" / folder / "phantom/shots_16" / method / "small_clip" / f"seed{seed}"
+            write_run(path, method, accuracy, seed=seed, subset=subset)
+    return tmp_path / "output/base2new"

@@ -1,0 +1,63 @@
+import pytest
+from runs_on_disk import write_run
+
+from benchmark import report
+from benchmark.fairness import require_fair, unfair
+from benchmark.results import read_results
+from toolbox.errors import UserError
+
+SPLIT = {"train": "t", "val": "v", "test": "test all", "fewshot": "few 1 all"}
+
+
+def results_of(tmp_path, **changes):
+    write_run(tmp_path / "CoOp", "CoOp", 0.6)
+    write_run(tmp_path / "CILMP", "CILMP", 0.7, **changes)
+    return read_results([tmp_path])
+
+
+def test_same_everything_is_fair(tmp_path):
+    assert unfair(results_of(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"split": {**SPLIT, "test": "other"}}, "test splits differ on phantom"),
+        ({"split": {**SPLIT, "fewshot": "other"}}, "training images differ on phantom"),
+        ({"backbone_hash": "c" * 64}, "backbone weights differ"),
+        ({"transform": "resize 96"}, "test transforms differ"),
+        ({"shots": 8}, "shots differ on phantom"),
+    ],
+)
+def test_what_differs_is_said(tmp_path, changes, reason):
+    results = results_of(tmp_path, **changes)
+    with pytest.raises(UserError, match=reason):
+        require_fair(results, allow=False)
+    assert any(problem.startswith(reason) for problem in require_fair(results, allow=True))
+
+
+def test_other_seeds_draw_other_training_images(tmp_path):
+    write_run(tmp_path / "a", "CoOp", seed=1)
+    write_run(tmp_path / "b", "CoOp", seed=2)
+    assert unfair(read_results([tmp_path])) == []
+
+
+def test_zero_shot_trains_on_nothing(tmp_path):
+    write_run(tmp_path / "a", "CoOp")
+    write_run(tmp_path / "b", "ZeroshotCLIP", shots=-1, split={**SPLIT, "fewshot": "none"})
+    assert unfair(read_results([tmp_path])) == []
+
+
+def test_a_bare_log_proves_nothing(tmp_path):
+    write_run(tmp_path / "a/seed1", "CoOp", 0.5)
+    (tmp_path / "a/seed1/result.json").unlink()
+    assert "log.txt" in unfair(read_results([tmp_path]))[0]
+
+
+def test_command_refuses_and_allow_says_so_under_the_table(tmp_path, capsys):
+    results_of(tmp_path, split={**SPLIT, "test": "other"})
+    with pytest.raises(UserError, match="test splits differ"):
+        report.main([str(tmp_path)])
+    assert report.main([str(tmp_path), "--allow"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.index("70.00") < shown.index("NOT COMPARABLE (allowed by --allow): test splits differ")

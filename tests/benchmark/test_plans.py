@@ -1,0 +1,148 @@
+from pathlib import Path
+
+import pytest
+from runs_on_disk import write_run
+
+from benchmark.configs import Configs
+from benchmark.jobs import chains, finished
+from benchmark.plan import Plan, override, read_plan
+from benchmark.protocols import jobs_of
+from toolbox.errors import UserError
+
+
+def words(job, flag):
+    return job.argv[job.argv.index(flag) + 1]
+
+
+def test_base_to_new_folders_and_arguments(configs):
+    plan = Plan("base2new", methods=("ZeroshotCLIP", "CILMP"), seeds=(1,))
+    jobs = jobs_of(plan, Configs(configs))
+    base, new = (job for job in jobs if job.method == "CILMP")
+    assert base.output == Path("output/base2new/train_base/phantom/shots_16/CILMP/small_clip/seed1")
+    assert new.output == Path("output/base2new/test_new/phantom/shots_16/CILMP/small_clip/seed1")
+    assert "--eval-only" not in base.argv
+    assert words(new, "--model-dir") == str(base.output)
+    assert words(base, "DATASET.SUBSAMPLE_CLASSES") == "base"
+    assert words(new, "DATASET.SUBSAMPLE_CLASSES") == "new"
+    assert words(base, "--config-file") == str(configs / "trainers/CILMP/small_clip.yaml")
+    zero_shot = [job for job in jobs if job.method == "ZeroshotCLIP"]
+    assert all("--eval-only" in job.argv and "--model-dir" not in job.argv for job in zero_shot)
+
+
+def test_a_test_stands_behind_its_training(configs):
+    jobs = jobs_of(Plan("base2new", seeds=(1, 2), methods=("CoOp",)), Configs(configs))
+    found = chains(jobs)
+    assert [[job.subset for job in chain] for chain in found] == [["base", "new"], ["base", "new"]]
+    assert found[0][1].after == found[0][0].output
+
+
+def test_other_protocols(configs):
+    made = {
+        "few_shot": "output/few_shot/phantom/shots_4/CoOp/small_clip/seed1",
+        "full": "output/full/phantom/CoOp/small_clip/seed1",
+    }
+    for protocol, folder in made.items():
+        (job,) = jobs_of(Plan(protocol, methods=("CoOp",), seeds=(1,), shots=(4,)), Configs(configs))
+        assert job.output == Path(folder)
+    assert words(job, "DATASET.NUM_SHOTS") == "-1"
+
+
+def test_cross_dataset_names_the_source(configs):
+    plan = Plan("cross_dataset", methods=("CoOp",), seeds=(1,), targets=("kvasir", "phantom"))
+    trained, tested = jobs_of(plan, Configs(configs))
+    assert trained.output == Path("output/evaluation/CoOp/small_clip_16shots/phantom/seed1")
+    assert tested.output == Path("output/evaluation/CoOp/small_clip_16shots/phantom-to-kvasir/seed1")
+    assert words(tested, "--model-dir") == str(trained.output)
+
+
+def test_cross_dataset_finds_targets_in_the_data_folder(configs, tmp_path):
+    for name in ("phantom", "kvasir", "cells"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "data/cells/cells.json").write_text("{}")
+    (tmp_path / "data/thumbnails").mkdir()
+    plan = Plan("cross_dataset", methods=("ZeroshotCLIP",), seeds=(1,), root=tmp_path / "data")
+    assert [job.dataset for job in jobs_of(plan, Configs(configs))] == ["phantom", "cells", "kvasir"]
+    with pytest.raises(UserError, match="TARGETS"):
+        jobs_of(override(plan, {"root": str(tmp_path / "empty")}), Configs(configs))
+
+
+def test_eval_takes_the_full_run_before_the_few_shot_run(configs, tmp_path):
+    plan = Plan("eval", methods=("CoOp",), seeds=(1,), output=tmp_path)
+    with pytest.raises(UserError, match="no trained run"):
+        jobs_of(plan, Configs(configs))
+    for folder in ("few_shot/phantom/shots_16/CoOp/small_clip", "full/phantom/CoOp/small_clip"):
+        (tmp_path / folder).mkdir(parents=True)
+        (job,) = jobs_of(plan, Configs(configs))
+        assert words(job, "--model-dir") == str(tmp_path / folder / "seed1")
+
+
+def test_configuration_of_the_backbone(configs):
+    (job,) = jobs_of(Plan("full", methods=("CoOp",), seeds=(1,), backbone="ViT-B/16"), Configs(configs))
+    assert job.cfg == "vit_b16"
+    plan = Plan("full", methods=("CoOp",), seeds=(1,), backbone="ViT-L/14", cfg={"CoOp": "vit_b16"})
+    (job,) = jobs_of(plan, Configs(configs))
+    assert job.output.parts[-2] == "vit_b16-vitl14"  # another backbone never shares a folder
+    with pytest.raises(UserError, match="CFG"):
+        jobs_of(Plan("full", methods=("CoOp",), backbone="ViT-L/14"), Configs(configs))
+
+
+def test_folder_with_a_split_needs_no_configuration(configs, tmp_path):
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells/split.json").write_text("{}")
+    (job,) = jobs_of(Plan("full", methods=("CoOp",), datasets=("cells",), seeds=(1,), root=tmp_path), Configs(configs))
+    assert words(job, "--dataset-config-file").endswith("datasets/split.yaml")
+    assert words(job, "DATASET.FOLDER") == "cells"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"datasets": ("kvsir",)}, "nearest: kvasir"),
+        ({"methods": ("CoOpp",)}, "nearest: .*CoOp"),
+        ({"cfg": {"CILMP": "vit_b15"}}, "nearest: vit_b16"),
+    ],
+)
+def test_names_that_do_not_exist(configs, changes, message):
+    with pytest.raises(UserError, match=message):
+        jobs_of(override(Plan("full"), changes), Configs(configs))
+
+
+def test_finished_is_what_result_json_says(configs, tmp_path):
+    (job,) = jobs_of(Plan("full", methods=("CoOp",), seeds=(1,), output=tmp_path), Configs(configs))
+    assert not finished(job)
+    write_run(job.output, "CoOp", shots=-1, status="running")
+    assert not finished(job)
+    write_run(job.output, "CoOp", shots=-1)
+    assert finished(job)
+    write_run(job.output, "CoOp", shots=16)
+    with pytest.raises(UserError, match="shots 16, not -1"):
+        finished(job)
+
+
+def test_plan_file(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("protocol: few_shot\nmethods: [CoOp, CILMP]\nshots: [1, 16]\ndatasets: phantom\nroot: images\n")
+    plan = read_plan(path)
+    assert plan.methods == ("CoOp", "CILMP")
+    assert plan.datasets == ("phantom",)
+    assert (plan.shots, plan.root) == ((1, 16), Path("images"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("protocol: few", "unknown protocol"),
+        ("protocol: full\nmethod: CoOp", "nearest: methods"),
+        ("protocol: full\nseeds: [one]", "seeds cannot be"),
+        ("protocol: full\nseeds: []", "seeds are empty"),
+        ("protocol: full\nopts: [OPTIM.LR]", "KEY VALUE"),
+        ("[1, 2]", "protocol"),
+        ("a: [", "not YAML"),
+        ("protocol: !!python/object/apply:os.getcwd []", "not YAML"),
+    ],
+)
+def test_bad_plan_files(tmp_path, text, message):
+    path = tmp_path / "plan.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_plan(path)

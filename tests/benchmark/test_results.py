@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+from runs_on_disk import write_run
+
+from benchmark.results import parse_log, read_predictions, read_results
+from toolbox.errors import UserError
+
+
+def test_unfinished_runs_are_left_out(tmp_path):
+    write_run(tmp_path / "a/seed1", accuracy=0.5)
+    write_run(tmp_path / "b/seed1", status="running")
+    (found,) = read_results([tmp_path])
+    assert found.value("accuracy") == 50.0
+    assert found.value("balanced_accuracy") is None
+
+
+def test_log_of_another_repository(tmp_path):
+    folder = tmp_path / "base2new/test_new/eurosat/shots_16/CoOp/vit_b16_ep50/seed2"
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text(
+        "=> result\n* accuracy: 11.1%\nFinish training\n=> result\n* total: 8,100\n* correct: 6,345\n"
+        "* accuracy: 78.3%\n* error: 21.7%\n* macro_f1: 77.9%\n"
+    )
+    (found,) = read_results([tmp_path])
+    assert (found.dataset, found.method, found.cfg) == ("eurosat", "CoOp", "vit_b16_ep50")
+    assert (found.subset, found.shots, found.seed) == ("new", 16, 2)
+    assert found.metrics == {"accuracy": 78.3, "macro_f1": 77.9}
+
+
+def test_log_without_result_block(tmp_path):
+    path = tmp_path / "log.txt"
+    path.write_text("epoch [1/5] batch [1/10] loss 2.0\n* accuracy: 5.0%\n")
+    assert parse_log(path) == {}
+    assert read_results([tmp_path]) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]", json.dumps({"status": "finished"}), "\xff"])
+def test_broken_result_names_its_file(tmp_path, text):
+    (tmp_path / "result.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"result\.json"):
+        read_results([tmp_path])
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(UserError, match="is not a folder"):
+        read_results([tmp_path / "nothing"])
+
+
+def test_predictions_come_in_the_order_of_paths(tmp_path):
+    write_run(tmp_path, accuracy=0.5, predictions=False)
+    logits = np.array([[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]])
+    np.savez(tmp_path / "predictions.npz", paths=np.array(["c", "a", "b"]), labels=np.array([0, 1, 1]), logits=logits)
+    (result,) = read_results([tmp_path])
+    found = read_predictions(result)
+    assert found.paths.tolist() == ["a", "b", "c"]
+    assert found.correct.tolist() == [1.0, 0.0, 1.0]
+    assert found.probabilities[0] == pytest.approx([1 / (1 + np.e**3), np.e**3 / (1 + np.e**3)])
+
+
+def test_pickled_predictions_are_refused(tmp_path):
+    write_run(tmp_path, predictions=False)
+    np.savez(tmp_path / "predictions.npz", paths=np.array([{"a": 1}], dtype=object), labels=[0], logits=[[1.0]])
+    (result,) = read_results([tmp_path])
+    with pytest.raises(UserError, match="predictions"):
+        read_predictions(result)

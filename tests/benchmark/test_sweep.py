@@ -1,0 +1,182 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmark import run
+from benchmark.execute import run_job
+from benchmark.jobs import Job
+from benchmark.progress import Live
+from toolbox.errors import UserError
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture
+def sweep(configs, tmp_path, monkeypatch):
+    """Call the command on three methods' base-to-new with the quick stand-in for train.py; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNS_LOG", str(tmp_path / "calls"))
+    path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+    def call(*words, methods="ZeroshotCLIP CoOp CILMP"):
+        start = ["base2new", "--methods", *methods.split(), "--seeds", "1", "2", "--configs", str(configs)]
+        return run.main([*start, "--runner", "runs_on_disk:run", *words])
+
+    return call
+
+
+def calls(tmp_path):
+    path = tmp_path / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def table_of(tmp_path):
+    return (tmp_path / "output/reports/base2new/phantom/benchmark/tables.csv").read_text()
+
+
+def test_all_runs_are_made_and_the_table_printed(sweep, tmp_path, capsys):
+    assert sweep() == 0
+    assert len(calls(tmp_path)) == 12
+    shown = capsys.readouterr()
+    assert "12 of 12 runs to do" in shown.err
+    assert all(name in shown.out for name in ("ZeroshotCLIP", "CoOp", "CILMP", "Harmonic mean", "output/base2new/"))
+
+
+def test_second_time_nothing_is_run_and_the_table_is_the_same(sweep, tmp_path, capsys):
+    sweep()
+    first = capsys.readouterr().out
+    assert sweep() == 0
+    shown = capsys.readouterr()
+    assert len(calls(tmp_path)) == 12
+    assert "All 12 results exist" in shown.err
+    assert shown.out == first
+
+
+def test_failed_run_does_not_stop_the_others(sweep, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RUNS_FAIL", "CoOp")
+    assert sweep() == 1
+    shown = capsys.readouterr()
+    assert shown.err.count("error: ValueError: loss is not a number (CoOp phantom base seed 1 and 1 more; log: ") == 1
+    assert "CILMP" in shown.out
+    assert "CoOp" not in shown.out
+    trace = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1/error.txt"
+    assert "loss is not a number" in trace.read_text()
+    monkeypatch.delenv("RUNS_FAIL")
+    assert sweep() == 0
+    assert len(calls(tmp_path)) == 10 + 4
+    assert len(json.loads((trace.parent / "result.json").read_text())["classnames"]) == 4
+
+
+def test_other_backbone_in_the_same_folder_is_refused(sweep, tmp_path):
+    sweep()
+    path = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1/result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "backbone": "ViT-B/32"}))
+    with pytest.raises(UserError, match="backbone 'ViT-B/32', not 'small_clip'"):
+        sweep()
+
+
+def test_dry_run_prints_commands_only(sweep, tmp_path, capsys):
+    assert sweep("--dry-run") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    assert all(line.startswith("python train.py --root data --seed ") for line in lines)
+    assert calls(tmp_path) == []
+
+
+def test_options_reach_every_run(sweep, capsys):
+    sweep("--dry-run", "--opts", "OPTIM.MAX_EPOCH", "3")
+    assert all(line.endswith("OPTIM.MAX_EPOCH 3") for line in capsys.readouterr().out.splitlines())
+
+
+def test_two_workers_make_the_same_table(sweep, tmp_path):
+    sweep()
+    first = table_of(tmp_path)
+    assert sweep("--output", "other", "--workers", "2") == 0
+    other = (tmp_path / "other/reports/base2new/phantom/benchmark/tables.csv").read_text()
+    assert other == first
+
+
+def test_killed_sweep_goes_on_and_ends_with_the_same_table(sweep, tmp_path, configs):
+    sweep()
+    first = table_of(tmp_path)
+    words = ["-m", "benchmark.run", "base2new", "--methods", "ZeroshotCLIP", "CoOp", "CILMP", "--seeds", "1", "2"]
+    words += ["--configs", str(configs), "--runner", "runs_on_disk:run", "--output", "killed"]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(list(Path("killed").rglob("result.json"))) < 3:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 3 <= len(list(Path("killed").rglob("result.json"))) <= 12
+    assert sweep("--output", "killed") == 0
+    assert (tmp_path / "killed/reports/base2new/phantom/benchmark/tables.csv").read_text() == first
+
+
+def test_submitit_runs_the_same_table(sweep, tmp_path):
+    pytest.importorskip("submitit")
+    assert sweep("--engine", "slurm", "--cluster", "debug", methods="ZeroshotCLIP CoOp") == 0
+    by_slurm = table_of_one(tmp_path, "output")
+    assert sweep("--output", "plain", methods="ZeroshotCLIP CoOp") == 0
+    assert table_of_one(tmp_path, "plain") == by_slurm
+
+
+def test_ray_runs_the_same_table(sweep, tmp_path):
+    pytest.importorskip("ray")
+    assert sweep("--engine", "ray", "--workers", "2", methods="ZeroshotCLIP CoOp") == 0
+    by_ray = table_of_one(tmp_path, "output")
+    assert sweep("--output", "plain", methods="ZeroshotCLIP CoOp") == 0
+    assert table_of_one(tmp_path, "plain") == by_ray
+
+
+def table_of_one(tmp_path, output):
+    return (tmp_path / output / "reports/base2new/phantom/CoOp/tables.csv").read_text()
+
+
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("slurm", "submitit")])
+def test_missing_engine_says_what_to_install(sweep, monkeypatch, engine, package):
+    monkeypatch.setitem(sys.modules, package, None)  # makes its import fail
+    with pytest.raises(UserError, match=f"pip install {package}"):
+        sweep("--engine", engine)
+
+
+def job(tmp_path):
+    return Job("CoOp", "phantom", "all", 16, 1, "small_clip", "small_clip", tmp_path / "out", ("--seed", "x"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "message", "user_error"),
+    [
+        (UserError("no rows for neutrophil"), "no rows for neutrophil", True),
+        (SystemExit(2), "it left with exit code 2", True),
+        (ValueError("bad"), "ValueError: bad", False),
+    ],
+)
+def test_outcome_of_what_a_run_raises(tmp_path, monkeypatch, raised, message, user_error):
+    def fail(argv):
+        raise raised
+
+    monkeypatch.setattr("runs_on_disk.run", fail)
+    outcome = run_job(job(tmp_path), "runs_on_disk:run")
+    assert (outcome.state, outcome.message, outcome.user_error) == ("failed", message, user_error)
+
+
+def test_run_that_writes_nothing_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr("runs_on_disk.run", lambda argv: None)
+    outcome = run_job(job(tmp_path), "runs_on_disk:run")
+    assert outcome.state == "failed"
+    assert "without writing" in outcome.message
+
+
+def test_live_view_reads_epochs_from_the_log_lines(tmp_path):
+    live = Live(1, Console(quiet=True))
+    live.listen(
+        job(tmp_path), "epoch [3/20] batch [4/16] time 0.1 (0.1) data 0.0 (0.0) loss 0.8312 (0.9) lr 2e-3 eta 0:01"
+    )
+    assert live.progress.tasks[0].description == "CoOp phantom seed 1: epoch 3/20, loss 0.8312"

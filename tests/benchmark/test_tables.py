@@ -1,0 +1,135 @@
+import csv
+import io
+import math
+
+import pytest
+from runs_on_disk import write_run
+
+from benchmark import render, report, tables
+from benchmark.compose import compose
+from benchmark.results import read_results
+from benchmark.statistics import sample_std
+from toolbox.errors import UserError
+
+
+def cells_of(table, label):
+    return dict(zip(table.columns, dict(table.rows)[label], strict=True))
+
+
+def test_base_to_new_on_one_data_set(base2new):
+    table = tables.base_to_new(read_results([base2new]), "phantom", "accuracy", sample_std)
+    coop = cells_of(table, "CoOp")
+    assert coop["Base"].value == pytest.approx(70)
+    assert coop["New"].value == pytest.approx(50)
+    assert coop["Base"].spread == pytest.approx(math.sqrt(200))
+    per_seed = [2 * 80 * 40 / 120, 2 * 60 * 60 / 120]
+    assert coop["Harmonic mean"].value == pytest.approx(sum(per_seed) / 2)
+    assert coop["HM of means"].value == pytest.approx(2 * 70 * 50 / 120)
+    assert [cell.best for cell in dict(table.rows)["CILMP"]] == [True] * 4
+    assert not any(cell.best for cell in dict(table.rows)["CoOp"])
+
+
+def test_mean_over_data_sets_keeps_both_harmonic_means_apart(tmp_path):
+    known = {"a": (90, 10), "b": (50, 50)}
+    for dataset, sides in known.items():
+        for subset, percent in zip(("base", "new"), sides, strict=True):
+            write_run(tmp_path / dataset / subset, "CoOp", percent / 100, dataset=dataset, subset=subset)
+    results = read_results([tmp_path])
+    made = [tables.base_to_new(results, dataset, "accuracy", sample_std) for dataset in known]
+    mean = cells_of(tables.mean_of_base_to_new(made, "accuracy"), "CoOp")
+    assert mean["Mean of HMs"].value == pytest.approx((18 + 50) / 2)
+    assert mean["HM of means"].value == pytest.approx(2 * 70 * 30 / 100)
+
+
+def test_best_of_a_calibration_error_is_the_least(tmp_path):
+    write_run(tmp_path / "a", "CoOp", 0.5)
+    write_run(tmp_path / "b", "CILMP", 0.8)
+    table = tables.by_metric(read_results([tmp_path]), "phantom", sample_std)
+    assert cells_of(table, "CILMP")["ECE"].best
+    assert cells_of(table, "CILMP")["Accuracy"].best
+    assert not cells_of(table, "CoOp")["ECE"].best
+
+
+def test_by_shots_leaves_a_hole_where_nothing_was_run(tmp_path):
+    for method, shots, accuracy in (("CoOp", 1, 0.3), ("CoOp", 16, 0.6), ("CILMP", 16, 0.7)):
+        write_run(tmp_path / method / str(shots), method, accuracy, shots=shots)
+    table = tables.by_shots(read_results([tmp_path]), "phantom", "accuracy", sample_std)
+    assert table.columns == ["1", "16"]
+    assert [cell.value for cell in dict(table.rows)["CoOp"]] == [30.0, 60.0]
+    assert dict(table.rows)["CILMP"][0].value is None
+
+
+def test_cross_dataset_averages_the_targets_only(tmp_path):
+    folder = tmp_path / "evaluation/CoOp/small_clip_16shots"
+    write_run(folder / "phantom/seed1", accuracy=0.9)
+    write_run(folder / "phantom-to-bccd/seed1", accuracy=0.5, dataset="bccd")
+    write_run(folder / "phantom-to-kvasir/seed1", accuracy=0.3, dataset="kvasir")
+    table = tables.cross_dataset(read_results([tmp_path]), "phantom", "accuracy", sample_std)
+    assert table.columns == ["phantom (source)", "bccd", "kvasir", "Mean of targets"]
+    assert [cell.value for cell in dict(table.rows)["CoOp"]] == pytest.approx([90, 50, 30, 40])
+
+
+def test_one_method_with_two_configurations_has_two_rows(tmp_path):
+    write_run(tmp_path / "a", "CILMP", 0.5, cfg="depth4")
+    write_run(tmp_path / "b", "CILMP", 0.6, cfg="depth9")
+    assert list(tables.labels(read_results([tmp_path]))) == ["CILMP (depth4)", "CILMP (depth9)"]
+
+
+def test_forms(base2new):
+    table = compose(read_results([base2new])).tables[0]
+    assert "| CILMP    | **90.00 ± 0.00** |" in render.markdown(table)
+    assert r"CILMP & \textbf{90.00 $\pm$ 0.00} & " in render.latex(table)
+    rows = list(csv.DictReader(io.StringIO(render.as_csv([table]))))
+    harmonic = next(r for r in rows if (r["method"], r["column"]) == ("CoOp", "Harmonic mean"))
+    assert float(harmonic["mean"]) == pytest.approx((2 * 80 * 40 / 120 + 60) / 2, abs=1e-12)
+    assert harmonic["n"] == "2"
+
+
+def test_latex_escapes():
+    assert render.escape("a_b & 5 % ±") == r"a\_b \& 5 \% $\pm$"
+
+
+def test_notes_name_the_missing_seed_and_the_synthetic_images(base2new):
+    for side in ("train_base", "test_new"):
+        (base2new / side / "phantom/shots_16/CoOp/small_clip/seed2/result.json").unlink()
+        (base2new / side / "phantom/shots_16/CoOp/small_clip/seed2/log.txt").unlink()
+    legend = compose(read_results([base2new])).notes[0]
+    assert "over 2 seeds (CoOp: 1)" in legend
+    assert "Synthetic images" in legend
+
+
+def test_interval_instead_of_deviation(base2new, capsys):
+    report.main([str(base2new), "--ci95", "--format", "csv"])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    base = next(r for r in rows if (r["method"], r["column"]) == ("CoOp", "Base"))
+    assert float(base["spread"]) == pytest.approx(12.706 * math.sqrt(200) / math.sqrt(2), rel=1e-3)
+
+
+def test_comparison_with_the_best_baseline(base2new):
+    found = {c.what: c for c in compose(read_results([base2new]), subject="CILMP").comparisons}
+    assert set(found) == {"base accuracy", "new accuracy", "harmonic mean"}
+    assert found["base accuracy"].difference.value == pytest.approx(20)
+    assert found["harmonic mean"].difference.value == pytest.approx(2 * 90 * 75 / 165 - 2 * 70 * 50 / 120)
+    assert "2 seeds averaged" in found["base accuracy"].sentence()
+    assert "40 test images" in found["base accuracy"].sentence()
+
+
+def test_unknown_subject(base2new):
+    with pytest.raises(UserError, match="MaPLe"):
+        report.main([str(base2new), "--subject", "MaPLe"])
+
+
+def test_files_and_page(base2new, tmp_path, capsys):
+    assert report.main([str(base2new), "--page", "--out", str(tmp_path / "report")]) == 0
+    shown = capsys.readouterr().out
+    page = (tmp_path / "report/report.html").read_text()
+    assert "90.00 ± 0.00" in page
+    assert page.count("data:image/png;base64,") == len(list((tmp_path / "report").glob("*.png"))) >= 5
+    assert 'src="http' not in page
+    assert str(tmp_path / "report/tables.csv") in shown
+    assert {p.name for p in (tmp_path / "report").glob("tables.*")} == {"tables.md", "tables.tex", "tables.csv"}
+
+
+def test_nothing_to_show(tmp_path):
+    with pytest.raises(UserError, match="no finished run"):
+        report.main([str(tmp_path)])
