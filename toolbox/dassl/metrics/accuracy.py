@@ -1,18 +1,5 @@
 """Top-k accuracy of a batch."""
 
-import torch
+from toolbox.metrics import compute_accuracy
 
-
-def compute_accuracy(
-    output: torch.Tensor | tuple | list,
-    target: torch.Tensor,
-    topk: tuple[int, ...] = (1,),
-) -> list[torch.Tensor]:
-    """Percentage of rows of `output` (batch, n_cls) with `target` (batch,) among the k best, a (1,) tensor a k.
-
-    Of a tuple or list the first member counts.
-    """
-    logits = output[0] if isinstance(output, tuple | list) else output
-    best = logits.topk(max(topk), dim=1).indices  # (batch, max k), best first
-    hits = best.eq(target.unsqueeze(1))
-    return [hits[:, :k].any(dim=1).float().mean().mul(100.0).reshape(1) for k in topk]
+__all__ = ["compute_accuracy"]

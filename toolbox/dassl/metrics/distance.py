@@ -4,6 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from toolbox.errors import UserError, nearest
+from toolbox.metrics import euclidean_squared_distance
+
+__all__ = ["compute_distance_matrix", "cosine_distance", "euclidean_squared_distance"]
 
 
 def compute_distance_matrix(input1: torch.Tensor, input2: torch.Tensor, metric: str = "euclidean") -> torch.Tensor:
@@ -14,12 +17,6 @@ def compute_distance_matrix(input1: torch.Tensor, input2: torch.Tensor, metric: 
     if input1.dim() != 2 or input2.dim() != 2 or input1.shape[1] != input2.shape[1]:
         raise ValueError(f"need (n, dim) and (m, dim), not {tuple(input1.shape)} and {tuple(input2.shape)}")
     return metrics[metric](input1, input2)
-
-
-def euclidean_squared_distance(input1: torch.Tensor, input2: torch.Tensor) -> torch.Tensor:
-    """|a - b|^2 for all pairs of rows, (n, m)."""
-    squares = input1.pow(2).sum(dim=1, keepdim=True) + input2.pow(2).sum(dim=1)
-    return squares - 2 * input1 @ input2.t()
 
 
 def cosine_distance(input1: torch.Tensor, input2: torch.Tensor) -> torch.Tensor:

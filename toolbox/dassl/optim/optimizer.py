@@ -43,7 +43,7 @@ def _kind_and_options(name: str, cfg: CfgNode) -> tuple[type[torch.optim.Optimiz
         "adam": (torch.optim.Adam, betas),
         "amsgrad": (torch.optim.Adam, {**betas, "amsgrad": True}),
         "adamw": (torch.optim.AdamW, betas),
-        "radam": (torch.optim.RAdam, betas),
+        "radam": (torch.optim.RAdam, {**betas, "decoupled_weight_decay": True}),
         "rmsprop": (torch.optim.RMSprop, {**momentum, "alpha": cfg.RMSPROP_ALPHA}),
         "sgd": (torch.optim.SGD, {**momentum, "dampening": cfg.SGD_DAMPNING, "nesterov": cfg.SGD_NESTEROV}),
     }[name]
