@@ -15,24 +15,37 @@ def resolve_images(
     Unless `allow_outside`, absolute paths, `..` and links that lead out of `image_dir` are refused.
     Raises UserError for those, and for files that do not exist (how many, and the first three).
     """
+    paths = list(paths)
+    files, missing, outside = find_faulty(image_dir, paths, allow_outside)
+    if outside:
+        raise UserError(
+            f"{split_path}: {outside[0]!r} leads out of {image_dir}; mend the split, or set DATASET.ALLOW_OUTSIDE True"
+        )
+    if missing:
+        first = ", ".join(missing[:3])
+        raise UserError(
+            f"{split_path}: {len(missing)} of {len(paths)} images do not exist below {image_dir}, first: {first}"
+        )
+    return files
+
+
+def find_faulty(
+    image_dir: str | Path, paths: Iterable[str], allow_outside: bool = False
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """Sort paths into (files by path, those that do not exist, those that lead out of `image_dir`)."""
     base = Path(image_dir)
     keeper = _Keeper(base)
     files: dict[str, str] = {}
-    missing: list[str] = []
+    missing, outside = [], []
     for path in paths:
         full = base / path
         if not allow_outside and not keeper.holds(path, full):
-            raise UserError(
-                f"{split_path}: {path!r} leads out of {base}; mend the split, or set DATASET.ALLOW_OUTSIDE True if you trust it"
-            )
-        if not _is_file(full):
+            outside.append(path)
+        elif not _is_file(full):
             missing.append(path)
-        files[path] = str(full)
-    if missing:
-        raise UserError(
-            f"{split_path}: {len(missing)} of {len(files)} images do not exist below {base}, first: {', '.join(missing[:3])}"
-        )
-    return files
+        else:
+            files[path] = str(full)
+    return files, missing, outside
 
 
 class _Keeper:

@@ -1,5 +1,6 @@
 """The one reader: a split file and its images become a Dassl data set."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from .contain import resolve_images
 from .facts import Facts, find
 from .fewshot import Draw, draw
 from .partition import cut_validation
-from .split import PARTS, Item, Split, part_id, read_split
+from .split import PARTS, Item, Split, part_id, plain_name, read_split
 from .subsample import subsample, subset_labels
 
 VAL_SEED = 1
@@ -86,7 +87,7 @@ def dataset_folder(root: str, facts: Facts) -> Path:
     """The data set's folder below the data root. Raises UserError that says which of them is missing and what to do."""
     if not root:
         raise UserError("no data root: give --root DATA, the folder that holds the data sets")
-    base = Path(root).expanduser().absolute()
+    base = Path(os.path.normpath(Path(root).expanduser().absolute()))
     if not base.is_dir():
         raise UserError(f"data root {base} is missing: --root is the folder that holds the data sets")
     folder = base / facts.folder
@@ -124,9 +125,9 @@ def name_classes(split: Split, facts: Facts) -> Split:
             f"data set {facts.name}: its split has {len(names)} classes ({', '.join(names[:8])}), "
             f"the table of data sets {len(facts.classnames)}; use the data set `split` for a split of your own"
         )
-    spelling = {_plain(name): name for name in facts.classnames}
-    new = {name: spelling.get(_plain(name), name) for name in names}
-    strange = [name for name in names if _plain(name) not in spelling]
+    spelling = {plain_name(name): name for name in facts.classnames}
+    new = {name: spelling.get(plain_name(name), name) for name in names}
+    strange = [name for name in names if plain_name(name) not in spelling]
     if strange:
         print(f"Class names of the split that the table does not have, kept as they are: {', '.join(strange)}")
     parts = {part: [item._replace(classname=new[item.classname]) for item in split.part(part)] for part in PARTS}
@@ -147,7 +148,3 @@ def with_validation(split: Split, share: float) -> Split:
 
 def _datums(items: Sequence[Item], files: Mapping[str, str]) -> list[Datum]:
     return [Datum(impath=files[item.path], label=item.label, classname=item.classname) for item in items]
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())

@@ -84,6 +84,11 @@ def ordered(items: Iterable[Item]) -> list[Item]:
     return sorted(items, key=lambda item: (item.label, item.path))
 
 
+def plain_name(name: str) -> str:
+    """A class name without case, `_`, `-` and doubled blanks, to compare names by."""
+    return " ".join(name.lower().replace("_", " ").replace("-", " ").split())
+
+
 def part_id(items: Iterable[Item]) -> str:
     """SHA-256 (hex) over class names, labels and file names of one part, whatever its order; "" for no images."""
     lines = [[item.classname, item.label, item.path] for item in ordered(items)]

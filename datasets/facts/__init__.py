@@ -1,13 +1,16 @@
 """The table of data sets: facts as data, one row each."""
 
+from pathlib import Path
+
 from toolbox.errors import UserError, nearest
 
 from .biomedcoop import BIOMEDCOOP
 from .cilmp import CILMP
 from .entry import Facts
 from .other import OTHER
+from .own import own_facts
 
-FACTS: dict[str, Facts] = {facts.name: facts for facts in (*CILMP, *BIOMEDCOOP, *OTHER)}
+FACTS: dict[str, Facts] = {facts.name: facts for facts in (*OTHER, *CILMP, *BIOMEDCOOP)}
 
 
 def find(name: str) -> Facts:
@@ -26,4 +29,14 @@ def find(name: str) -> Facts:
     raise UserError(f"unknown data set {name!r}; {nearest(name, FACTS)}")
 
 
-__all__ = ["FACTS", "Facts", "find"]
+def find_or_own(name: str, root: str | Path) -> Facts:
+    """As `find`, but a folder `name` below `root` with a split file in it is a data set too."""
+    try:
+        return find(name)
+    except UserError:
+        if (Path(root).expanduser() / name).is_dir():
+            return own_facts(root, name)
+        raise
+
+
+__all__ = ["FACTS", "Facts", "find", "find_or_own", "own_facts"]

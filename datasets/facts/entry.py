@@ -23,8 +23,9 @@ class Facts:
     source: str
     sizes: tuple[int, int, int] | None = None
     warning: str = ""
+    more_templates: tuple[str, ...] = ()
 
     @property
     def templates(self) -> list[str]:
         """Prompt templates, the data set's own first."""
-        return list(dict.fromkeys([self.template, "a photo of a {}."]))
+        return list(dict.fromkeys([self.template, *self.more_templates, "a photo of a {}."]))

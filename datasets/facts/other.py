@@ -1,11 +1,27 @@
 """Data sets of neither collection."""
 
+from ..phantom.cells import CLASSNAMES, MODALITY, TEMPLATES
 from .cilmp import CILMP
 from .entry import Facts
 
 _ISIC = next(facts for facts in CILMP if facts.name == "isic")
 
 OTHER = (
+    Facts(
+        name="phantom",
+        dassl_name="phantom",
+        folder="phantom",
+        split_file="phantom.json",
+        images="",
+        classnames=tuple(CLASSNAMES),
+        modality=MODALITY,
+        template=TEMPLATES[0],
+        licence="Apache-2.0, as this repository",
+        source="drawn by datasets/phantom",
+        sizes=(64 * len(CLASSNAMES), 16 * len(CLASSNAMES), 48 * len(CLASSNAMES)),
+        warning="synthetic: drawn cells, no patients",
+        more_templates=tuple(TEMPLATES[1:]),
+    ),
     Facts(
         name="ham10000",
         dassl_name="HAM10000",

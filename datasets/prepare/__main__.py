@@ -1,6 +1,7 @@
 """`python -m datasets.prepare NAME --raw DOWNLOAD --root DATA`: a public release becomes images and a split."""
 
 import argparse
+import contextlib
 import shutil
 import tempfile
 from collections import Counter
@@ -64,6 +65,8 @@ def main(argv: list[str] | None = None) -> int:
         split_path = install(split, files, folder, facts, placing)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        with contextlib.suppress(OSError):  # an empty folder would look like a data set
+            folder.rmdir()
     _report(split, split_path, [*release.notes, *([facts.warning] if facts.warning else [])], placing)
     return 0
 
