@@ -191,8 +191,10 @@ def _settings(args: argparse.Namespace, lm: LanguageModel) -> Settings:
 
 
 def _quiet_transformers(show_progress: bool) -> None:
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    hub_logging.set_verbosity_error()
     logging.set_verbosity_error()
     if not show_progress:
         logging.disable_progress_bar()

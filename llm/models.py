@@ -1,7 +1,6 @@
 """Loading a language model by preset, hub name or folder, for reading its hidden states."""
 
 import hashlib
-import importlib.metadata
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,17 +171,22 @@ def _weights_hash(folder: Path) -> str:
 
 def _explain(name: str, source: str, preset: Preset | None, error: Exception) -> str:
     """One line on why a model did not load and what to do."""
-    from huggingface_hub.errors import GatedRepoError
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    causes = [error]
-    while causes[-1].__cause__ is not None:
-        causes.append(causes[-1].__cause__)
+    causes: list[BaseException] = [error]
+    while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(before)
+    page = preset.page if preset else f"https://huggingface.co/{source}"
     reason = " ".join(str(error).split())[:200]
-    if any(isinstance(cause, GatedRepoError) for cause in causes) or (preset and preset.gated):
-        page = preset.page if preset else f"https://huggingface.co/{source}"
+    if any(isinstance(cause, GatedRepoError) for cause in causes):
         return (
-            f"--model {name}: {source} is gated or out of reach: accept its licence at {page}, run `hf auth login`, "
-            f"or give the folder of a local copy: --model PATH ({reason})"
+            f"--model {name}: {source} is gated: accept its licence at {page} and run `hf auth login`, "
+            f"or give the folder of a local copy: --model PATH"
         )
-    hint = nearest(name, preset_names())
-    return f"--model {name}: cannot load it; give a preset ({hint}), a hub name, or a folder: --model PATH ({reason})"
+    if any(isinstance(cause, RepositoryNotFoundError) for cause in causes):
+        hint = nearest(name, preset_names())
+        return (
+            f"--model {name}: the hub has no such model; give a preset ({hint}), a hub name or a folder: --model PATH"
+        )
+    gate = " (it is gated: licence first, then `hf auth login`)" if preset and preset.gated else ""
+    return f"--model {name}: cannot load {source}{gate}; give the folder of a local copy: --model PATH. Cause: {reason}"
