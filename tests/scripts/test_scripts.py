@@ -1,0 +1,86 @@
+"""The shell scripts: all there, valid, and handing on what they are given (read from --dry-run's commands)."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = sorted(p.parent.name for p in (ROOT / "scripts").glob("*/base2new.sh"))
+PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset")
+
+
+def call(script, *words, cwd=ROOT, **env):
+    done = subprocess.run(
+        ["bash", str(ROOT / "scripts" / script), *words],
+        cwd=cwd,
+        env={**os.environ, "BENCHMARK": "--dry-run", **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_every_script(method):
+    wanted = PROTOCOLS if method == "benchmark" else (*PROTOCOLS, "eval")
+    for protocol in wanted:
+        path = ROOT / "scripts" / method / f"{protocol}.sh"
+        assert os.access(path, os.X_OK), f"{path} is missing or cannot be executed"
+        assert subprocess.run(["bash", "-n", str(path)]).returncode == 0
+        assert len(path.read_text().splitlines()) <= 6
+
+
+def test_default_is_the_phantom_with_the_small_clip():
+    code, commands, _ = call("cilmp/base2new.sh")
+    assert code == 0
+    assert len(commands) == 2 * 2 * 3
+    assert all("--root data " in c and "configs/datasets/phantom.yaml" in c for c in commands)
+    assert all("MODEL.BACKBONE.NAME small_clip DATASET.NUM_SHOTS 16" in c for c in commands)
+
+
+def test_arguments_and_environment(tmp_path):
+    (tmp_path / "images/cells").mkdir(parents=True)
+    (tmp_path / "images/cells/cells.json").write_text("{}")
+    words = ("images", "cells", "4", "ViT-B/16")
+    env = {"SEEDS": "7", "OUTPUT": "runs", "CFG": "CILMP=vit_b16 ZeroshotCLIP=small_clip", "OPTS": "OPTIM.MAX_EPOCH 3"}
+    code, commands, err = call("cilmp/few_shot.sh", *words, cwd=tmp_path, **env)
+    assert code == 0, err
+    (command,) = (c for c in commands if "--trainer CILMP" in c)
+    assert f"--root {tmp_path}/images --seed 7 " in command
+    assert f"--output-dir {tmp_path}/runs/few_shot/cells/shots_4/CILMP/vit_b16/seed7" in command
+    assert command.endswith(
+        "MODEL.BACKBONE.NAME ViT-B/16 DATASET.NUM_SHOTS 4 DATASET.SUBSAMPLE_CLASSES all "
+        "DATASET.FOLDER cells OPTIM.MAX_EPOCH 3"
+    )
+
+
+def test_benchmark_runs_the_methods_asked_for():
+    code, commands, _ = call("benchmark/full.sh", METHODS="ZeroshotCLIP CoOp", SEEDS="1")
+    assert code == 0
+    assert [c.split("--trainer ")[1].split()[0] for c in commands] == ["ZeroshotCLIP", "CoOp"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "message"),
+    [
+        ("cilmp/base2new.sh", ("data", "phantm"), "error: unknown data set 'phantm'"),
+        ("coop/full.sh", ("data", "phantom", "small_clip", "1"), "error: too many arguments"),
+        ("test.sh", (), "error: DASSL_HOME=/nowhere holds no dassl package"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_code_2(script, words, message):
+    env = {"DASSL_HOME": "/nowhere"} if script == "test.sh" else {}
+    code, out, err = call(script, *words, **env)
+    assert (code, out) == (2, [])
+    assert err.startswith(message)
+    assert "Traceback" not in err
+
+
+def test_help_names_the_arguments():
+    code, lines, _ = call("maple/few_shot.sh", "--help")
+    assert code == 0
+    assert lines[0].endswith("[DATA] [DATASET] [SHOTS] [BACKBONE]")
