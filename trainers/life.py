@@ -39,6 +39,7 @@ def start(args: argparse.Namespace) -> None:
         _header(args, cfg)
         seed(cfg.SEED)
         trainer = build_trainer(cfg)
+        trainer.config_name = Path(args.config_file).stem
         if args.eval_only:
             trainer.load_model(args.model_dir, epoch=args.load_epoch)
             trainer.test()

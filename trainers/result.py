@@ -67,11 +67,11 @@ def write(
     value = {
         "status": "finished",
         "method": type(trainer).__name__,
-        "dataset": Path(getattr(cfg, "DATASET_CONFIG", "") or cfg.DATASET.NAME.lower()).stem,
+        "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
         "shots": cfg.DATASET.NUM_SHOTS,
         "seed": cfg.SEED,
-        "cfg": Path(getattr(cfg, "METHOD_CONFIG", "") or "default").stem,
+        "cfg": getattr(trainer, "config_name", "default"),
         "backbone": clip.name,
         "backbone_hash": clip.weights_hash,
         "transform": f"{clip.image_size} px, {cfg.INPUT.INTERPOLATION}, mean {clip.mean}, std {clip.std}",
