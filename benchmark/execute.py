@@ -19,6 +19,9 @@ RUNNER = "train:run"
 
 NEEDED = "the run it tests failed:"
 
+STOPPED = 143
+"""Exit code of a run that a scheduler's SIGTERM stopped: the sweep must stop too, not go on with the next run."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -57,6 +60,7 @@ def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> O
     try:
         if finished(job):
             return Outcome(job, "skipped")
+        _forget_peak_memory()
         with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
             _function(runner)(list(job.argv))
         if not finished(job):
@@ -64,6 +68,8 @@ def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> O
     except UserError as error:
         return Outcome(job, "failed", time.monotonic() - start, str(error), user_error=True)
     except SystemExit as error:
+        if error.code == STOPPED:
+            raise
         message = console.last_error or f"it left with exit code {error.code}"
         return Outcome(job, "failed", time.monotonic() - start, message, _log(job), user_error=error.code == 2)
     except Exception as error:
@@ -76,6 +82,12 @@ def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> O
 def _function(name: str) -> Callable[[list[str]], Any]:
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def _forget_peak_memory() -> None:
+    """Let Linux count this process's peak memory from here, so that a run's figure is not that of the runs before it."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _log(job: Job) -> Path | None:

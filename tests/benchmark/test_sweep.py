@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -165,6 +166,28 @@ def test_outcome_of_what_a_run_raises(tmp_path, monkeypatch, raised, message, us
     monkeypatch.setattr("runs_on_disk.run", fail)
     outcome = run_job(job(tmp_path), "runs_on_disk:run")
     assert (outcome.state, outcome.message, outcome.user_error) == ("failed", message, user_error)
+
+
+def test_a_scheduler_that_stops_a_run_stops_the_sweep(tmp_path, monkeypatch):
+    def stop(argv):
+        raise SystemExit(143)
+
+    monkeypatch.setattr("runs_on_disk.run", stop)
+    with pytest.raises(SystemExit):
+        run_job(job(tmp_path), "runs_on_disk:run")
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can start the count anew")
+def test_peak_memory_is_a_run_s_own(tmp_path, monkeypatch):
+    peak = {}
+    ballast = bytearray(150_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    del ballast
+    monkeypatch.setattr(
+        "runs_on_disk.run", lambda argv: peak.update(kb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    )
+    run_job(job(tmp_path), "runs_on_disk:run")
+    assert peak["kb"] < before - 100_000
 
 
 def test_run_that_writes_nothing_has_failed(tmp_path, monkeypatch):
