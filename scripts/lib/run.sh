@@ -12,7 +12,7 @@ usage: bash $0 [DATA] [DATASET]$shots [BACKBONE]
 
   DATA      the data folder             (default: ./data; the phantom is drawn into it when it is not there)
   DATASET   one or, in quotes, several  (default: phantom)
-  BACKBONE  the CLIP                    (default: small_clip)
+  BACKBONE  the CLIP, or its file       (default: small_clip)
 
 From the environment: SEEDS="1 2 3"  SHOTS=16  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
   TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
@@ -38,6 +38,7 @@ run_protocol() {
     else
         backbone=${3:-small_clip}
     fi
+    [ -f "$CALLER_DIR/$backbone" ] && backbone=$CALLER_DIR/$backbone
     if [ $# -gt $most ]; then
         echo "error: too many arguments: $*" >&2
         usage "$protocol" >&2
