@@ -10,8 +10,8 @@ class UserError(Exception):
 
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:
     """Sentence fragment that offers the known names nearest to a misspelt one, or all of them when few."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name.lower(), [k.lower() for k in known], n=n, cutoff=0.4)
-    names = [k for k in known if k.lower() in close] or known
+    spelt = {k.lower(): k for k in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), spelt, n=n, cutoff=0.4)
+    names = [spelt[k] for k in close] or list(spelt.values())
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
     return f"nearest: {shown}" if close else f"known: {shown}"

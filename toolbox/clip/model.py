@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from toolbox.errors import UserError
 
 _HALVED = (nn.Conv1d, nn.Conv2d, nn.Linear, nn.MultiheadAttention)
-_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")  # numbers that OpenAI's archives hold beside them
+_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # archives hold them beside weights
 
 
 class TextTransformer(nn.Module):
@@ -97,7 +97,7 @@ def build_model(state_dict: dict[str, Any], half: bool = True) -> CLIP:
 
     It is in fp16, as OpenAI's function gives it; `half=False` keeps fp32 weights exact. UserError for other weights.
     """
-    weights = {key: value for key, value in state_dict.items() if key not in _NOT_WEIGHTS}
+    weights = {key: value for key, value in state_dict.items() if key.rpartition(".")[2] not in _NOT_WEIGHTS}
     try:
         model = build_model_from_openai_state_dict(dict(weights), cast_dtype=torch.float16)
     except (KeyError, RuntimeError, AssertionError, IndexError, ZeroDivisionError) as error:

@@ -1,0 +1,75 @@
+"""Which `clip` and `dassl` are taken; the modules of the running process are put back afterwards."""
+
+import importlib
+import sys
+
+import pytest
+
+import dassl
+import toolbox
+from toolbox import find_host
+from toolbox.errors import UserError
+
+
+@pytest.fixture
+def fresh_clip(monkeypatch):
+    """The test imports `clip` as if for the first time."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "clip"]:
+        monkeypatch.delitem(sys.modules, name)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "clip"]:
+        del sys.modules[name]
+
+
+def install(folder, monkeypatch, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_the_header_names_both():
+    assert toolbox.host().startswith("dassl: ")
+    assert "clip: " in toolbox.host()
+
+
+def test_a_clip_that_cannot_be_imported_is_passed_over(tmp_path, monkeypatch, fresh_clip, capsys):
+    broken = {"clip/__init__.py": "from .clip import *", "clip/clip.py": "import a_package_that_is_gone"}
+    install(tmp_path, monkeypatch, broken)
+    assert find_host.find_clip() is None
+    assert "a_package_that_is_gone" in capsys.readouterr().out
+    clip = importlib.import_module("clip.clip")
+    assert str(find_host.BUNDLED) in clip.__file__
+    assert clip.tokenize("a cell").shape == (1, 77)
+
+
+def test_something_else_called_clip_is_passed_over(tmp_path, monkeypatch, fresh_clip):
+    install(tmp_path, monkeypatch, {"clip/__init__.py": "", "clip/clip.py": "text = 'a clipboard'"})
+    assert find_host.find_clip() is None
+    assert hasattr(importlib.import_module("clip"), "tokenize")
+
+
+def test_a_working_clip_is_used(tmp_path, monkeypatch, fresh_clip):
+    working = {"clip/__init__.py": "from .clip import *", "clip/clip.py": "def load(): pass\ndef tokenize(): pass"}
+    install(tmp_path, monkeypatch, working)
+    assert find_host.find_clip().__path__ == [str(tmp_path / "clip")]
+
+
+def test_a_folder_called_clip_is_no_package(tmp_path, monkeypatch, fresh_clip):
+    (tmp_path / "clip").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_host.find_clip() is None
+
+
+def test_dassl_home_must_hold_dassl(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASSL_HOME", str(tmp_path))
+    with pytest.raises(UserError, match=r"DASSL_HOME=.* holds no dassl/ folder"):
+        find_host.find_dassl()
+
+
+@pytest.mark.skipif("bundled" not in dassl.__version__, reason="stock Dassl is in use")
+def test_without_stock_dassl_the_bundled_one_is_used(monkeypatch):
+    monkeypatch.delenv("DASSL_HOME", raising=False)
+    assert find_host.find_dassl() is None
+    assert "bundled" in toolbox.host()
