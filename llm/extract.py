@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--split", type=Path, help="split file in CoOp's JSON, for its class names")
     p.add_argument("--name", help="name of the data set for --classes and --split")
     p.add_argument("--modality", help='put into the question: "In a {modality} image, ..." (default: the data set\'s)')
+    p.add_argument("--question", help="question of your own with {class} in it, and {article} {modality} if you like")
     p.add_argument("--answer", choices=ANSWERS, help="who answers: the model, the written descriptions, or nobody")
     p.add_argument("--answers", type=Path, help="YAML file with `classes: {name: text}`: descriptions of your own")
     p.add_argument(
@@ -97,12 +98,15 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
         if repeated:
             raise UserError(f"{classes.name}: class names empty or given twice: {sorted(repeated)}")
     answers = read_answers(args.answers)["classes"] if args.answers else {}
+    if args.question and "{class}" not in args.question:
+        raise UserError(f"--question {args.question!r}: needs {{class}} where the class name goes")
     return [
         ClassList(
             one.name,
             one.classnames,
             one.modality if args.modality is None else args.modality,
             {**one.answers, **answers},
+            args.question or "",
         )
         for one in lists
     ]
@@ -143,7 +147,13 @@ def run_one(
     columns = [TextColumn(classes.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
         task = bar.add_task(classes.name, total=len(classes.classnames))
-        made = extract(lm, classes, settings, parts_folder(output), lambda done: bar.update(task, completed=done))
+        try:
+            made = extract(lm, classes, settings, parts_folder(output), lambda done: bar.update(task, completed=done))
+        except torch.OutOfMemoryError as error:
+            raise UserError(
+                f"{classes.name}: out of memory with --batch-size {settings.batch_size}; give a smaller one or --quantize "
+                f"4bit; with the same model the classes done so far are kept"
+            ) from error
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     rows, meta = narrow(made.rows, DTYPES[args.store_dtype]), {**made.meta, "date": args.date, "versions": versions}
     if output.exists() and _same(output, RowStore(rows, meta)):

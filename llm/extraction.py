@@ -14,7 +14,7 @@ from torch import Tensor
 from llm.answers import Generation, answer_passage, generate_answers
 from llm.hidden import hidden_rows, parse_layers
 from llm.models import LanguageModel
-from llm.question import ClassList, question, question_template
+from llm.question import ClassList
 from llm.store import RowStore, read_store, save_rows
 from toolbox.errors import UserError, nearest
 
@@ -79,7 +79,7 @@ def describe(lm: LanguageModel, classes: ClassList, settings: Settings) -> dict[
         "dtype": lm.dtype,
         "dataset": classes.name,
         "modality": classes.modality,
-        "question": question_template(classes.modality),
+        "question": classes.open_question,
         "answer": settings.answer,
         "pooling": settings.pooling,
         "layers": parse_layers(settings.layers, lm.depth),
@@ -100,7 +100,7 @@ def clear_parts(output: Path) -> None:
 
 
 def _run_batch(lm: LanguageModel, classes: ClassList, batch: list[str], settings: Settings) -> list[ClassRows]:
-    questions = [question(name, classes.modality) for name in batch]
+    questions = [classes.question(name) for name in batch]
     answers: list[Any] = [None] * len(batch)
     if settings.answer == "written":
         answers = [classes.answers[name] for name in batch]

@@ -18,25 +18,27 @@ LETTERS_WITH_AN = "AEFHILMNORSX"
 
 @dataclass(frozen=True)
 class ClassList:
-    """What is asked about: the classes of a data set in label order, the imaging modality, written answers if any."""
+    """What is asked about: the classes of a data set in label order, the imaging modality, written answers if any.
+
+    `template` is a question of the user's own, with `{class}` and, if wanted, `{article}` and `{modality}` in it.
+    """
 
     name: str
     classnames: list[str]
     modality: str = ""
     answers: Mapping[str, str] = field(default_factory=dict)
+    template: str = ""
 
+    @property
+    def open_question(self) -> str:
+        """The question with `{class}` left open."""
+        template = self.template or _templates()["with_modality" if self.modality else "plain"]
+        filled = template.replace("{article}", article(self.modality) if self.modality else "an")
+        return filled.replace("{modality}", self.modality)
 
-def question(classname: str, modality: str = "") -> str:
-    """The paper's question (CILMP, section III-B) about a class, with the modality in it when there is one."""
-    return question_template(modality).format(**{"class": class_key(classname)})
-
-
-def question_template(modality: str = "") -> str:
-    """The question with `{class}` left open."""
-    templates = _templates()
-    if not modality:
-        return templates["plain"]
-    return templates["with_modality"].replace("{article}", article(modality)).replace("{modality}", modality)
+    def question(self, classname: str) -> str:
+        """The question about a class: the paper's (CILMP, section III-B), unless there is a `template`."""
+        return self.open_question.replace("{class}", class_key(classname))
 
 
 def article(noun: str) -> str:

@@ -39,12 +39,12 @@ def test_the_same_command_gives_the_same_bytes(command, tmp_path, capsys):
 
 
 def test_what_the_file_says_of_itself(command, tiny, tmp_path):
-    command("--date", "2026-01-01", "--modality", "MRI")
+    command("--date", "2026-01-01", "--modality", "MRI", "--question", "See {class} by {modality}?")
     store = read_store(tmp_path / "mine.safetensors")
     assert list(store.rows) == CLASSES.split("; ")
     assert {tuple(tensor.shape) for tensor in store.rows.values()} == {(5, 24)}
     assert {tensor.dtype for tensor in store.rows.values()} == {torch.float16}
-    assert store.meta["question"] == "In an MRI image, describe the distinctive visual features of {class}."
+    assert store.meta["question"] == "See {class} by MRI?"
     assert store.meta["layers"] == [1, 2, 3, 4, 5]
     assert store.meta["revision"].startswith("sha256:")
     assert (store.meta["pooling"], store.meta["answer"], store.meta["date"]) == ("last", "model", "2026-01-01")
@@ -74,6 +74,23 @@ def test_interrupted_and_started_again_ends_in_the_same_file(command, tmp_path, 
     assert command("--date", "2026-01-01") == whole
     assert calls == [2, 2, 1][stop_after:]
     assert not (tmp_path / "mine.safetensors.parts").exists()
+
+
+def test_out_of_memory_says_what_to_change_and_keeps_what_is_done(command, tmp_path, monkeypatch):
+    real, calls = llm.extraction.hidden_rows, []
+
+    def failing(*args):
+        calls.append(len(args[1]))
+        if calls[-1] > 1 and len(calls) > 1:
+            raise torch.OutOfMemoryError
+        return real(*args)
+
+    monkeypatch.setattr(llm.extraction, "hidden_rows", failing)
+    with pytest.raises(UserError, match="out of memory with --batch-size 2"):
+        command()
+    command("--batch-size", "1")
+    assert calls == [2, 2, 1, 1, 1]
+    assert len(read_store(tmp_path / "mine.safetensors").rows) == 5
 
 
 def test_damaged_or_lost_parts_are_made_again(command, tmp_path, monkeypatch):
@@ -130,6 +147,7 @@ def test_class_names_come_from_a_split_and_answers_from_a_file(tiny_folder, tmp_
         (["--classes", "a; b"], "--name"),
         (["--classes", "a; a", "--name", "x"], "given twice"),
         (["--classes", "a; ", "--name", "x"], "empty or given twice"),
+        (["--classes", "a; b", "--name", "x", "--question", "What is it?"], "needs {class}"),
         (["--classes", "a; b", "--name", "x", "--batch-size", "0"], "--batch-size"),
         (["--classes", "a; b", "--name", "x", "--answers", "gone.yaml"], "gone.yaml"),
         (["--classes", "a; b", "--name", "x", "--answer", "none", "--layers", "9"], "layers 1 to 3"),

@@ -1,16 +1,19 @@
 """Rows against an independent forward pass: one class at a time, no padding, no hooks, no cache."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from llm.answers import Generation, answer_passage, generate_answers, prompt_ids
 from llm.extraction import Settings, extract
 from llm.hidden import hidden_rows, layer_stack, parse_layers
-from llm.question import ClassList, question
+from llm.question import ClassList
 from toolbox.errors import UserError
 
 CLASSES = ["polyps", "a small round red cell with a long tail", "lobes", "fine granules in a pale cell", "cell"]
 DECODERS = ["llama", "mistral", "qwen", "qwen_vl", "gpt2"]
+MINE = ClassList("mine", CLASSES)
 WRITTEN = {name: f"Large dark purple {name}; " * (i + 1) for i, name in enumerate(CLASSES)}
 
 
@@ -60,7 +63,7 @@ def run(tmp_path):
     def rows_of(lm, **settings) -> dict[str, torch.Tensor]:
         settings = Settings(**{"generation": Generation(12), **settings})
         parts = tmp_path / str(settings.batch_size)
-        return extract(lm, ClassList("mine", CLASSES, "", WRITTEN), settings, parts, lambda done: None).rows
+        return extract(lm, replace(MINE, answers=WRITTEN), settings, parts, lambda done: None).rows
 
     return rows_of
 
@@ -84,7 +87,7 @@ def test_generated_answers_and_rows_match_a_plain_forward_pass(tiny, run, kind):
 def test_last_row_is_the_raw_output_of_the_last_layer(tiny, run, kind):
     lm = tiny(kind)
     row = run(lm, answer="none")["polyps"][-1]
-    states = reference_states(lm, prompt_ids(lm, question("polyps")))[-1, -1]
+    states = reference_states(lm, prompt_ids(lm, MINE.question("polyps")))[-1, -1]
     assert not torch.allclose(row, states, atol=1e-2)
     torch.testing.assert_close(final_norm(lm)(row), states, atol=1e-5, rtol=1e-5)
 
@@ -94,7 +97,7 @@ def test_encoder_rows_match_a_plain_forward_pass(tiny, run):
     lm = tiny("bert")
     by_mean, by_last = run(lm, answer="written", pooling="mean"), run(lm, answer="written", pooling="last")
     for name in CLASSES:
-        pair = lm.tokenizer(question(name), WRITTEN[name])
+        pair = lm.tokenizer(MINE.question(name), WRITTEN[name])
         states = reference_states(lm, pair.input_ids, token_type_ids=torch.tensor([pair.token_type_ids]))
         answer_length = len(lm.tokenizer(WRITTEN[name], add_special_tokens=False).input_ids)
         assert pair.input_ids[-1] == lm.tokenizer.sep_token_id
@@ -120,7 +123,7 @@ def test_token_sequence_and_mean_cover_the_answer_alone(tiny, run):
     lm = tiny("qwen")
     tokens, mean = run(lm, answer="written", pooling="tokens"), run(lm, answer="written", pooling="mean")
     for name in CLASSES:
-        prompt = lm.tokenizer(expected_prompt(lm, question(name)), add_special_tokens=False).input_ids
+        prompt = lm.tokenizer(expected_prompt(lm, MINE.question(name)), add_special_tokens=False).input_ids
         answer = lm.tokenizer(WRITTEN[name], add_special_tokens=False).input_ids
         states = reference_states(lm, [*prompt, *answer, lm.eos_id])[:, len(prompt) : -1]
         torch.testing.assert_close(final_norm(lm)(tokens[name]), states[-1], atol=1e-5, rtol=1e-5)
@@ -129,7 +132,7 @@ def test_token_sequence_and_mean_cover_the_answer_alone(tiny, run):
 
 def test_answer_ends_before_any_of_the_models_end_tokens(tiny, monkeypatch):
     lm = tiny("qwen")
-    asked = [question("polyps")]
+    asked = [MINE.question("polyps")]
     (free,) = generate_answers(lm, asked, Generation(8))
     end = next(token for token in free[2:] if token not in free[:2])
     monkeypatch.setattr(lm.model.generation_config, "eos_token_id", [lm.eos_id, end])
@@ -141,7 +144,8 @@ def test_answer_ends_before_any_of_the_models_end_tokens(tiny, monkeypatch):
 def test_sampling_depends_on_the_seed_alone(tiny):
     lm = tiny("llama")
     first, again, other = (
-        generate_answers(lm, [question("polyps")], Generation(12, temperature=5.0, seed=seed)) for seed in (1, 1, 2)
+        generate_answers(lm, [MINE.question("polyps")], Generation(12, temperature=5.0, seed=seed))
+        for seed in (1, 1, 2)
     )
     assert first == again != other
 
@@ -167,7 +171,7 @@ def test_wrong_layers_are_refused(text):
 
 def test_hooks_are_gone_after_a_pass(tiny):
     lm = tiny("llama")
-    passage = answer_passage(lm, question("cell"), None)
+    passage = answer_passage(lm, MINE.question("cell"), None)
     hooks = [dict(layer._forward_hooks) for layer in layer_stack(lm.model)]
     hidden_rows(lm.model, [passage], "last", [1, 2], True, 0)
     assert [dict(layer._forward_hooks) for layer in layer_stack(lm.model)] == hooks
@@ -175,4 +179,4 @@ def test_hooks_are_gone_after_a_pass(tiny):
 
 def test_a_passage_longer_than_the_model_reads_is_refused(tiny):
     with pytest.raises(UserError, match=r"polyps.* tokens; .* reads 512"):
-        answer_passage(tiny("bert"), question("polyps"), "red cell " * 400)
+        answer_passage(tiny("bert"), MINE.question("polyps"), "red cell " * 400)

@@ -71,7 +71,7 @@ def test_code_in_a_file_is_refused_and_not_run(folder, tmp_path, how):
     if how == "torch":
         torch.save({"rows": Evil(trap)}, folder / "polyps.pth")
     else:
-        (folder / "polyps.pth").write_bytes(pickle.dumps(Evil(trap)))
+        (folder / "polyps.pth").write_bytes(pickle.dumps(Evil(trap), protocol=2))
     with pytest.raises(UserError, match=r"polyps\.pth: not a file of one plain tensor"):
         main([str(folder), "--dataset", "kvasir"])
     assert not (tmp_path / "ran").exists()

@@ -3,14 +3,20 @@
 import pytest
 
 from llm.presets import find_preset, preset_names
-from llm.question import DESCRIPTIONS, article, described_classes, described_datasets, question, read_answers
+from llm.question import DESCRIPTIONS, ClassList, article, described_classes, described_datasets, read_answers
 from toolbox.errors import UserError
 
 
 def test_the_papers_question():
-    assert question("lung_opacity") == "In an image, describe the distinctive visual features of lung opacity."
-    assert question("drusen", "OCT") == "In an OCT image, describe the distinctive visual features of drusen."
-    assert question("polyps {x}", "CT") == "In a CT image, describe the distinctive visual features of polyps {x}."
+    plain, oct_ = ClassList("mine", []), ClassList("mine", [], "OCT")
+    assert plain.question("lung_opacity") == "In an image, describe the distinctive visual features of lung opacity."
+    assert oct_.question("drusen") == "In an OCT image, describe the distinctive visual features of drusen."
+    assert oct_.question("a {x}") == "In an OCT image, describe the distinctive visual features of a {x}."
+
+
+def test_a_question_of_ones_own():
+    template = "What does {class} look like in {article} {modality} scan?"
+    assert ClassList("mine", [], "CT", {}, template).question("a_cyst") == "What does a cyst look like in a CT scan?"
 
 
 @pytest.mark.parametrize(
