@@ -31,6 +31,7 @@ from toolbox.errors import UserError
 from trainers import checkpoint, result
 from trainers.metrics import evaluate
 from trainers.precision import Precision
+from trainers.templates import choose_templates
 from vlm.averaging import GaussianAverage
 from vlm.prompted import PromptedCLIP
 
@@ -67,6 +68,13 @@ class PromptTrainer(TrainerX):
     def options(self):
         """The method's own part of the configuration."""
         return self.cfg.TRAINER[self.section]
+
+    def templates(self) -> list[str]:
+        """The hand-written prompts that TRAINER.<METHOD>.TEMPLATES asks for."""
+        of_dataset = getattr(self.dm.dataset, "templates", None)
+        chosen = choose_templates(self.options.TEMPLATES, of_dataset, f"TRAINER.{self.section}.TEMPLATES")
+        print(f"Templates: {chosen[:3]}" + (f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""))
+        return chosen
 
     # Building
 

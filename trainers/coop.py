@@ -28,12 +28,18 @@ class CoOpModel(PromptedCLIP):
         names = NameTokens(clip.text.vocabulary, classnames, ctx.shape[-2])
         self.layout = ContextLayout(clip.text, names, ctx.shape[-2], position, per_class)
         self.ctx = nn.Parameter(ctx)
+        self.for_classes = per_class
 
     def text_features(self, image_features: Tensor) -> Tensor:
         return self.clip.text(self.ctx, self.layout)
 
     def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
         yield "prompt_learner.ctx", self.ctx, None
+
+
+def given_or_drawn_ctx(clip: Backbone, words: str, n_ctx: int) -> Tensor:
+    """(n_ctx, text width): all of `words`, whose number then is the context's length; without words a draw from N(0, 0.02)."""
+    return initial_ctx(clip, words, len(clip.text.vocabulary.encode(words.replace("_", " "))) or n_ctx)
 
 
 @TRAINER_REGISTRY.register()
@@ -45,12 +51,10 @@ class CoOp(PromptTrainer):
         o = self.options
         if o.CLASS_TOKEN_POSITION not in ("end", "middle", "front"):
             raise UserError(f"CLASS_TOKEN_POSITION is {o.CLASS_TOKEN_POSITION!r}; choose end, middle or front")
-        # Given words set the length of the context, as in CoOp.
-        n_ctx = len(clip.text.vocabulary.encode(o.CTX_INIT.replace("_", " "))) if o.CTX_INIT else o.N_CTX
         if o.CSC:
-            ctx = torch.stack([initial_ctx(clip, o.CTX_INIT, n_ctx) for _ in classnames])
+            ctx = torch.stack([given_or_drawn_ctx(clip, o.CTX_INIT, o.N_CTX) for _ in classnames])
         else:
-            ctx = initial_ctx(clip, o.CTX_INIT, n_ctx)
+            ctx = given_or_drawn_ctx(clip, o.CTX_INIT, o.N_CTX)
         return CoOpModel(clip, classnames, ctx, o.CLASS_TOKEN_POSITION, o.CSC)
 
     @classmethod

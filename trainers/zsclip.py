@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
-from toolbox.errors import UserError
 from trainers.base import PromptTrainer
+from trainers.templates import class_features
 from vlm.backbone import Backbone
-from vlm.block import unit
 from vlm.prompted import PromptedCLIP
 
 
@@ -17,10 +16,7 @@ class ZeroshotModel(PromptedCLIP):
 
     def __init__(self, clip: Backbone, classnames: Sequence[str], templates: Sequence[str]) -> None:
         super().__init__(clip)
-        names = [name.replace("_", " ") for name in classnames]
-        texts = [template.format(name) for template in templates for name in names]
-        features = clip.text.encode(texts).unflatten(0, (len(templates), len(names)))
-        self.register_buffer("text", unit(features.mean(0)), persistent=False)
+        self.register_buffer("text", class_features(clip, classnames, templates), persistent=False)
 
     def text_features(self, image_features: Tensor) -> Tensor:
         return self.text
@@ -31,20 +27,8 @@ class ZeroshotCLIP(PromptTrainer):
     """Zero-shot CLIP with the data set's first template; `TEMPLATES all` takes the ensemble of all it has."""
 
     section = "ZSCLIP"
-    defaults = {"TEMPLATES": "first"}  # first, all, or templates of your own separated by ";", each with one {}
+    defaults = {"TEMPLATES": "first"}  # or all, imagenet, or templates of your own (see trainers.templates)
     trains = False
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> ZeroshotModel:
-        choice = self.options.TEMPLATES
-        templates = getattr(self.dm.dataset, "templates", None) or ["a photo of a {}."]
-        if choice == "first":
-            templates = templates[:1]
-        elif choice != "all":
-            templates = [t.strip() for t in choice.split(";")]
-            for template in templates:
-                if template.count("{}") != 1:
-                    raise UserError(
-                        f"TRAINER.ZSCLIP.TEMPLATES: {template!r} must have exactly one {{}} for the class name"
-                    )
-        print(f"Templates: {templates}")
-        return ZeroshotModel(clip, classnames, templates)
+        return ZeroshotModel(clip, classnames, self.templates())

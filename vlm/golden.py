@@ -110,7 +110,8 @@ def main() -> int:
     files = parser.parse_args().files
     # The library below does not know the methods; this command does, and looks them up by name.
     methods = {method.__name__: method for method in importlib.import_module("trainers.config").methods()}
-    return 0 if all([compare(file, methods) for file in files]) else 1
+    results = [compare(file, methods) for file in files]
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":

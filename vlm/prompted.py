@@ -34,9 +34,11 @@ class PromptedCLIP(nn.Module):
     Attributes:
         clip: the frozen backbone, shared between models.
         conditional: text features depend on the image.
+        for_classes: what is trained belongs to the very classes it was trained with, and serves no others.
     """
 
     conditional = False
+    for_classes = False
 
     def __init__(self, clip: Backbone) -> None:
         super().__init__()
@@ -58,8 +60,9 @@ class PromptedCLIP(nn.Module):
 
     def image_features(self, images: Tensor) -> Tensor:
         """Normalised (batch, embed_dim)."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_images):
-            return self.clip.image(images, self.visual_prompts())
+        prompts = self.visual_prompts()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and len(prompts) > 0):
+            return self.clip.image(images, prompts)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch, n_cls) of images (batch, 3, height, width)."""
@@ -109,12 +112,15 @@ class DeepPrompts(nn.Module):
 
     def __init__(self, first: Tensor, depth: int, layers: int, tower: str) -> None:
         super().__init__()
-        if not 1 <= depth <= layers:
-            raise UserError(
-                f"{tower} prompt depth is {depth} but the {tower} tower has {layers} layers: use 1 to {layers}"
-            )
+        check_depth(depth, layers, tower)
         deeper = torch.empty(depth - 1, *first.shape).normal_(std=0.02)
         self.vectors = nn.Parameter(torch.cat([first[None], deeper]))
+
+
+def check_depth(depth: int, layers: int, tower: str) -> None:
+    """Raises UserError if a tower of `layers` cannot have prompts in `depth` layers."""
+    if not 1 <= depth <= layers:
+        raise UserError(f"{tower} prompt depth is {depth} but the {tower} tower has {layers} layers: use 1 to {layers}")
 
 
 def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
@@ -123,9 +129,14 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
     Raises:
         UserError: the image tower takes no prompts (a ResNet), or is not as deep.
     """
+    check_takes_prompts(clip)
+    first = torch.empty(n_ctx, clip.image.width).normal_(std=0.02)
+    return DeepPrompts(first, depth, clip.image.depth, "vision")
+
+
+def check_takes_prompts(clip: Backbone) -> None:
+    """Raises UserError if the image tower takes no visual prompts (a ResNet)."""
     if not clip.image.takes_prompts:
         raise UserError(
             f"backbone {clip.name} has a ResNet image tower, which takes no visual prompts; choose a ViT, such as ViT-B/16"
         )
-    first = torch.empty(n_ctx, clip.image.width).normal_(std=0.02)
-    return DeepPrompts(first, depth, clip.image.depth, "vision")

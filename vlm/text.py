@@ -70,7 +70,7 @@ class CausalText(nn.Module):
 
     def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
         """Token embeddings, (..., width), without positions."""
-        return self.token_embedding[torch.as_tensor(tokens, device=self.device)]
+        return self.token_embedding[torch.as_tensor(tokens, dtype=torch.long, device=self.device)]
 
     def positions(self, where: slice | Tensor) -> Tensor:
         return self.positional_embedding[where].to(self.dtype)
@@ -80,8 +80,8 @@ class CausalText(nn.Module):
 
         Args:
             ctx: (n_ctx, width) or, where it depends on the image, (batch, n_ctx, width).
-            deep: (layers - 1, n_ctx, width) that replace the context's positions before layers 1, 2, ...; raw, without
-                positional embedding. Fewer than depth - 1 leave the deeper layers as they come.
+            deep: (layers - 1, n_deep, width) that replace the first n_deep of the context's positions before layers 1, 2,
+                ...; raw, without positional embedding. Fewer than depth - 1 leave the deeper layers as they come.
         """
         ctx = (ctx if ctx.dim() == 3 else ctx[None]).to(self.dtype)
         start = self.embed([self.vocabulary.start]).expand(ctx.shape[0], -1, -1)
@@ -89,7 +89,8 @@ class CausalText(nn.Module):
         layers = []
         for i, block in enumerate(self.blocks):
             if deep is not None and 0 < i <= len(deep):
-                x = torch.cat([x[:, :1], deep[i - 1].to(x.dtype).expand(x.shape[0], -1, -1)], dim=1)
+                own = deep[i - 1].to(x.dtype).expand(x.shape[0], -1, -1)
+                x = torch.cat([x[:, :1], own, x[:, 1 + own.shape[1] :]], dim=1)
             if i == self.depth - 1:
                 layers.append(Shared(*block.kv(x)))
             else:
@@ -131,11 +132,14 @@ class CausalText(nn.Module):
             x = block.finish(x, ragged.pack(attend(q, [*parts, Own(k, v, causal)])))
         return x
 
-    def project(self, x: Tensor) -> Tensor:
+    def project(self, x: Tensor, normalised: bool = True) -> Tensor:
         """EOT tokens (..., width) to L2-normalised text features (..., embed_dim)."""
-        return unit(self.ln_final(x) @ self.text_projection)
+        features = self.ln_final(x) @ self.text_projection
+        return unit(features) if normalised else features.float()
 
-    def forward(self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None, normalised: bool = True
+    ) -> Tensor:
         """Normalised features of prompts with a learned context: (n_cls, embed_dim), or (batch, n_cls, embed_dim).
 
         Args:
@@ -143,6 +147,7 @@ class CausalText(nn.Module):
                 made with `per_class`.
             layout: where the context stands; see `ContextLayout`.
             deep: as in `prefix`.
+            normalised: scale features to length 1.
         """
         ctx = ctx.to(self.dtype)
         conditional = ctx.dim() == 3 and not layout.per_class
@@ -152,11 +157,11 @@ class CausalText(nn.Module):
         pieces = self.embed(layout.tokens)[None]
         table = torch.cat([pieces.expand(own.shape[0], -1, -1), own], dim=1)
         x = table.index_select(1, layout.order) + self.positions(layout.position)
-        features = self.project(self.tail(x, layout.ragged, self.prefix(before, deep)))
+        features = self.project(self.tail(x, layout.ragged, self.prefix(before, deep)), normalised)
         return features if conditional else features[0]
 
-    def encode(self, texts: Sequence[str], chunk: int = 256) -> Tensor:
-        """Normalised features of plain texts, (len(texts), embed_dim), without gradient.
+    def encode(self, texts: Sequence[str], chunk: int = 256, normalised: bool = True) -> Tensor:
+        """Features of plain texts, (len(texts), embed_dim), without gradient; of length 1 unless told otherwise.
 
         Raises:
             UserError: a text is too long for the tower.
@@ -167,9 +172,9 @@ class CausalText(nn.Module):
             if len(tokens) > room:
                 raise UserError(f"text {text!r} has {len(tokens)} word pieces but the text tower has room for {room}")
         with torch.no_grad():
-            none = self.embed([self.vocabulary.start])[:0]
+            none = self.embed([])
             chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
-            return torch.cat([self(none, ContextLayout.plain(self, part)) for part in chunks])
+            return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
 
 
 class ContextLayout:

@@ -27,8 +27,8 @@ class ClipVocabulary:
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(self.tokenizer.clean_fn(text))
 
-    def decode(self, token: int) -> str:
-        return self.tokenizer.decode([token]).strip()
+    def decode(self, *tokens: int) -> str:
+        return self.tokenizer.decode(tokens).strip()
 
 
 class NameTokens:

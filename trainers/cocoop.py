@@ -1,0 +1,64 @@
+"""CoCoOp: a learned context that each image moves (Zhou et al., CVPR 2022)."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from dassl.engine import TRAINER_REGISTRY
+from trainers.base import PromptTrainer
+from trainers.coop import given_or_drawn_ctx
+from vlm.backbone import Backbone
+from vlm.chunks import images_per_chunk, in_chunks
+from vlm.prompted import PromptedCLIP
+from vlm.text import ContextLayout
+from vlm.tokens import NameTokens
+
+
+class CoCoOpModel(PromptedCLIP):
+    """[SOS][ctx + meta_net(f)][class].[EOT]: the image's feature f gives one bias that is added to all context vectors.
+
+    All images of a batch pass through the text tower together; what does not depend on them is computed once.
+
+    Args:
+        ctx: (n_ctx, width).
+    """
+
+    conditional = True
+
+    def __init__(self, clip: Backbone, classnames: Sequence[str], ctx: Tensor) -> None:
+        super().__init__(clip)
+        self.layout = ContextLayout(clip.text, NameTokens(clip.text.vocabulary, classnames, len(ctx)), len(ctx))
+        self.ctx = nn.Parameter(ctx)
+        hidden = clip.embed_dim // 16
+        layers = [
+            ("linear1", nn.Linear(clip.embed_dim, hidden)),
+            ("relu", nn.ReLU()),
+            ("linear2", nn.Linear(hidden, clip.text.width)),
+        ]
+        self.meta_net = nn.Sequential(OrderedDict(layers))
+
+    def text_features(self, image_features: Tensor) -> Tensor:
+        """Normalised (batch, n_cls, embed_dim), from normalised image features (batch, embed_dim)."""
+        text, layout = self.clip.text, self.layout
+        ctx = self.ctx + self.meta_net(image_features)[:, None]
+        tokens = layout.ragged.total + ctx.shape[1]
+        size = images_per_chunk(tokens, text.width, text.token_embedding.element_size())
+        return in_chunks(lambda part: text(part, layout), ctx, size)
+
+    def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
+        for name, parameter in self.named_parameters():
+            yield f"prompt_learner.{name}", parameter, None
+
+
+@TRAINER_REGISTRY.register()
+class CoCoOp(PromptTrainer):
+    section = "COCOOP"
+    defaults = {"N_CTX": 16, "CTX_INIT": ""}
+
+    def make_model(self, clip: Backbone, classnames: list[str]) -> CoCoOpModel:
+        return CoCoOpModel(clip, classnames, given_or_drawn_ctx(clip, self.options.CTX_INIT, self.options.N_CTX))
+
+    @classmethod
+    def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> CoCoOpModel:
+        return CoCoOpModel(clip, case["classnames"], arrays["param/prompt_learner.ctx"].clone())
