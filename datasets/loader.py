@@ -1,5 +1,10 @@
 """The images of a data set as torch reads them: Dassl's `DatasetWrapper`, but every image opened by `datasets.images`."""
 
+from collections.abc import Callable
+
+import torch
+from PIL import Image
+
 import toolbox  # noqa: F401  makes dassl importable
 from dassl.data.data_manager import DatasetWrapper
 
@@ -26,7 +31,11 @@ class ImageDataset(DatasetWrapper):
         else:
             transforms = self.transform if isinstance(self.transform, list | tuple) else [self.transform]
             for number, transform in enumerate(transforms, start=1):
-                output["img" if number == 1 else f"img{number}"] = self._transform_image(transform, image)
+                output["img" if number == 1 else f"img{number}"] = self._augment(transform, image)
         if self.return_img0:
             output["img0"] = self.to_tensor(image)
         return output
+
+    def _augment(self, transform: Callable, image: Image.Image) -> torch.Tensor | list[torch.Tensor]:
+        images = [transform(image) for _ in range(self.k_tfm)]
+        return images if len(images) > 1 else images[0]

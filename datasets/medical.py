@@ -22,8 +22,8 @@ class MedicalDataset(DatasetBase):
     """A data set read from CoOp's split JSON, with few-shot draws and base/new classes.
 
     Attributes beside Dassl's own: `name` (config name), `templates` (list of prompts with `{}`, the first is the default),
-    `modality`, `facts`, `split_path`, `image_dir`, and `split_id`: SHA-256 of "train", "val" and "test" as they are used and of
-    the whole few-shot draw ("fewshot", empty without one).
+    `modality`, `synthetic`, `facts`, `split_path`, `image_dir`, and `split_id`: SHA-256 of "train", "val" and "test" as they
+    are used and of the whole few-shot draw ("fewshot", empty without one).
     Raises UserError if the folder, the split file or images are missing, or the split is not valid.
     """
 
@@ -34,6 +34,7 @@ class MedicalDataset(DatasetBase):
         self.name = self.facts.name
         self.templates = self.facts.templates
         self.modality = self.facts.modality
+        self.synthetic = self.facts.synthetic
         self.dataset_dir = str(dataset_folder(cfg.DATASET.ROOT, self.facts))
         self.image_dir = str(Path(self.dataset_dir) / self.facts.images)
         self.split_path = str(Path(self.dataset_dir) / self.facts.split_file)

@@ -52,8 +52,10 @@ def _targets(
     """Images of each class that each part should get: its share, but at least one where there are groups for all parts."""
     total = Counter(item.label for item in items)
     n_groups = Counter(label for group in members.values() for label in {item.label for item in group})
-    enough = {label for label in total if n_groups[label] >= len(shares)}
-    return {
-        part: {label: max(share * n, 1.0 if label in enough else 0.0) for label, n in total.items()}
-        for part, share in shares.items()
-    }
+    wanted: dict[str, dict[int, float]] = {part: {} for part in shares}
+    for label, n in total.items():
+        poor = [part for part in shares if 0 < shares[part] * n < 1 and n_groups[label] >= len(shares)]
+        rest = sum(shares[part] for part in shares if part not in poor)
+        for part, share in shares.items():
+            wanted[part][label] = 1.0 if part in poor else share * (n - len(poor)) / rest
+    return wanted

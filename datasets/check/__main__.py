@@ -47,12 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         atomic_json(out / "report.json", report.as_json())
         if split:
             contact_sheet(split, files, out / "contact_sheet.png")
-    show(
-        report,
-        f"report and contact sheet: {out}"
-        if writable(out)
-        else f"no report: {out} is read-only; name a folder with --out",
-    )
+    show(report, last)
     return 0 if report.ok else 1
 
 

@@ -24,6 +24,7 @@ class Facts:
     sizes: tuple[int, int, int] | None = None
     warning: str = ""
     more_templates: tuple[str, ...] = ()
+    synthetic: bool = False
 
     @property
     def templates(self) -> list[str]:

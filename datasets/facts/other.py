@@ -21,6 +21,7 @@ OTHER = (
         sizes=(64 * len(CLASSNAMES), 16 * len(CLASSNAMES), 48 * len(CLASSNAMES)),
         warning="synthetic: drawn cells, no patients",
         more_templates=tuple(TEMPLATES[1:]),
+        synthetic=True,
     ),
     Facts(
         name="ham10000",
