@@ -1,0 +1,111 @@
+"""The phantom: the same images on every machine, whole on disk or absent."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets.phantom import CLASSNAMES, PLAIN, ensure_phantom
+from datasets.phantom.cells import KINDS, draw_cell
+from datasets.phantom.generate import draw_class
+from toolbox.errors import UserError
+
+SMALL = {"train": 2, "val": 1, "test": 1}
+
+
+def tree_hash(folder):
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def test_sixteen_classes_with_red_and_white_cells_on_both_sides():
+    assert len(CLASSNAMES) == len(set(CLASSNAMES)) == 16
+    assert set(PLAIN) == set(CLASSNAMES)
+    for half in (CLASSNAMES[:8], CLASSNAMES[8:]):
+        nucleated = sum("nucleus" in KINDS[name] for name in half)
+        assert 2 <= nucleated <= 4
+
+
+def test_an_image_depends_on_seed_class_and_index_alone():
+    first = draw_class(3, 5)
+    assert first.shape == (64, 64, 3) and first.dtype == np.uint8
+    draw_class(4, 0)
+    assert np.array_equal(first, draw_class(3, 5))
+    for other in (draw_class(2, 5), draw_class(3, 6), draw_class(3, 5, seed=1)):
+        assert not np.array_equal(first, other)
+
+
+def test_every_image_shows_something_and_no_two_are_alike():
+    seen = set()
+    for label in range(16):
+        for index in range(4):
+            image = draw_class(label, index)
+            assert image.std() > 8, (CLASSNAMES[label], index)
+            seen.add(image.tobytes())
+    assert len(seen) == 64
+
+
+def test_cells_stay_within_the_ranges_of_their_kind():
+    rng = np.random.default_rng(0)
+    cells = [draw_cell(KINDS["burr cell"], rng) for _ in range(200)]
+    low, high = KINDS["burr cell"]["spikes"]
+    assert {c.spikes for c in cells} == set(range(low, high + 1))
+    assert {c.centre for c in cells} == {"pale", "even"}
+
+
+def test_folder_and_split(tmp_path):
+    folder = ensure_phantom(tmp_path, SMALL)
+    split = json.loads((folder / "phantom.json").read_text())
+    assert {part: len(rows) for part, rows in split.items()} == {"train": 32, "val": 16, "test": 16}
+    rows = [row for part in split.values() for row in part]
+    assert len({path for path, _, _ in rows}) == 64
+    for path, label, name in rows:
+        assert CLASSNAMES[label] == name
+        with Image.open(folder / "images" / path) as image:
+            assert image.size == (64, 64) and image.mode == "RGB"
+
+
+def test_drawn_once_and_equal_everywhere(tmp_path):
+    one, two = ensure_phantom(tmp_path / "a", SMALL), ensure_phantom(tmp_path / "b", SMALL)
+    assert tree_hash(one) == tree_hash(two)
+    before = (one / "phantom.json").stat().st_mtime_ns
+    ensure_phantom(tmp_path / "a", SMALL)
+    assert (one / "phantom.json").stat().st_mtime_ns == before
+
+
+def test_several_may_start_at_once(tmp_path):
+    parts = {"train": 1, "test": 1}
+    with ThreadPoolExecutor(4) as pool:
+        folders = list(pool.map(lambda _: ensure_phantom(tmp_path, parts), range(4)))
+    assert set(folders) == {tmp_path / "phantom"}
+    assert [p.name for p in tmp_path.iterdir()] == ["phantom"]
+    assert len(list((tmp_path / "phantom/images").rglob("*.png"))) == 32
+
+
+def test_a_broken_run_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datasets.phantom.generate.draw_class", fail)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_phantom(tmp_path, SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    (tmp_path / "phantom").mkdir()
+    (tmp_path / "phantom/mine.txt").write_text("keep")
+    with pytest.raises(UserError, match=r"phantom\.json"):
+        ensure_phantom(tmp_path, SMALL)
+    assert (tmp_path / "phantom/mine.txt").read_text() == "keep"
+
+
+def test_a_root_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        ensure_phantom(tmp_path / "file", SMALL)
