@@ -62,6 +62,9 @@ class ConditionalText(nn.Module):
         UserError: prefix + suffix exceed a class's rows, rows differ in width, or depth exceeds the tower's.
     """
 
+    row_layout = RowLayout  # another kind of tower places rows and reads them in its own way
+    row_keys = LowRankKeys
+
     def __init__(
         self,
         text: CausalText,
@@ -84,7 +87,7 @@ class ConditionalText(nn.Module):
         rows = [r.to(text.device) for r in rows]
         llm_dim = rows[0].shape[1]
         self.rows = RowBatch.cut(rows, prefix, suffix)
-        self.layout = RowLayout(text, names, self.rows, len(ctx))
+        self.layout = self.row_layout(text, names, self.rows, len(ctx))
         deeper = torch.empty(depth - 1, *ctx.shape).normal_(std=0.02)
         self.ctx = nn.Parameter(torch.cat([ctx.float().cpu()[None], deeper]))
         self.prefix = Intervention(depth, llm_dim, embed_dim, rank)
@@ -175,6 +178,6 @@ class ConditionalText(nn.Module):
         """Rows as keys of layer i. At the input each carries a position of its own, so they leave the k dimensions."""
         block = self.text.blocks[i]
         if i:
-            return LowRankKeys(block, self.projection.B[i], fixed, self.rows.mask, moved)
+            return self.row_keys(block, self.projection.B[i], fixed, self.rows.mask, moved)
         ends, middle = self._tokens(0, moved, fixed)
         return [Own(*block.kv(middle), self.rows.mask[:, None, None]), Own(*block.kv(ends))]
