@@ -58,9 +58,10 @@ class Configs:
 
     def datasets_in(self, root: Path) -> list[str]:
         """Data sets whose folder, under their configuration's name or their own split file's, is in the data folder."""
-        names = [p.name for p in sorted(Path(root).glob("*")) if p.is_dir()]
-        configured = {p.stem for p in (self.folder / "datasets").glob("*.yaml")}
-        return [name for name in names if name in configured or self._is_folder(name, root)]
+        folders = [p.name for p in sorted(Path(root).glob("*")) if p.is_dir()]
+        configured = {plain(p.stem): p.stem for p in (self.folder / "datasets").glob("*.yaml")}
+        names = [configured.get(plain(name), name) for name in folders]
+        return [name for name in names if name in configured.values() or self._is_folder(name, root)]
 
     @staticmethod
     def _is_folder(name: str, root: Path) -> bool:

@@ -29,12 +29,14 @@ class Job:
     argv: tuple[str, ...]
     after: Path | None = None
     """Output folder of the job whose checkpoint this one tests."""
+    variant: str = ""
 
     @property
     def title(self) -> str:
         """Short name for progress lines."""
         part = "" if self.subset == "all" else f" {self.subset}"
-        return f"{self.method} {self.dataset}{part} seed {self.seed}"
+        method = f"{self.method}:{self.variant}" if self.variant else self.method
+        return f"{method} {self.dataset}{part} seed {self.seed}"
 
 
 def finished(job: Job) -> bool:

@@ -32,6 +32,8 @@ class Plan:
     """eval: a trained run's folder, the one that holds seed1, seed2, ...; none means the full or few-shot run's."""
     opts: tuple[str, ...] = ()
     """KEY VALUE pairs handed to every run."""
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Name -> KEY VALUE pairs of a method's variant, which `methods` calls METHOD:NAME (such as CILMP:shuffled)."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -39,10 +41,9 @@ class Plan:
         for key in ("methods", "datasets", "seeds", "shots"):
             if not getattr(self, key):
                 raise UserError(f"the plan's {key} are empty: name at least one")
-        if len(self.opts) % 2:
-            raise UserError(
-                f"options come in KEY VALUE pairs; {len(self.opts)} words were given: {' '.join(self.opts)}"
-            )
+        for opts in (self.opts, *self.variants.values()):
+            if len(opts) % 2:
+                raise UserError(f"options come in KEY VALUE pairs; {len(opts)} words were given: {' '.join(opts)}")
 
 
 _TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "targets": str, "opts": str}
@@ -92,4 +93,6 @@ def _typed(key: str, value: Any) -> Any:
         return None if value is None else Path(value)
     if key == "cfg":
         return {str(k): str(v) for k, v in dict(value).items()}
+    if key == "variants":
+        return {str(k): tuple(map(str, v)) for k, v in dict(value).items()}
     return str(value)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmark.configs import Configs, plain
 from benchmark.jobs import UNTRAINED, Job
 from benchmark.plan import Plan
-from toolbox.errors import UserError
+from toolbox.errors import UserError, nearest
 
 
 def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
@@ -26,23 +26,37 @@ def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
 
 
 class _Maker:
-    """Builds jobs of one plan."""
+    """Builds jobs of one plan. A method's name may carry a variant of the plan: "CILMP:shuffled"."""
 
     def __init__(self, plan: Plan, configs: Configs):
         self.plan = plan
         self.configs = configs
 
-    def cfg(self, method: str) -> str:
+    def split(self, name: str) -> tuple[str, str, tuple[str, ...]]:
+        """(method, variant, the variant's KEY VALUE pairs)."""
+        method, _, variant = name.partition(":")
+        if variant and variant not in self.plan.variants:
+            raise UserError(f"{name}: the plan has no variant {variant!r}; {nearest(variant, self.plan.variants)}")
+        return method, variant, self.plan.variants.get(variant, ())
+
+    def cfg(self, name: str) -> str:
+        method = self.split(name)[0]
         return self.configs.choose(method, self.plan.backbone, self.plan.cfg.get(method) or self.plan.cfg.get("*"))
 
-    def folder(self, method: str) -> str:
-        """Folder that stands for the configuration; it names the backbone, so that two backbones never share one."""
-        cfg, backbone = self.cfg(method), plain(self.plan.backbone)
-        return cfg if backbone in plain(cfg) else f"{cfg}-{backbone}"
+    def tail(self, name: str) -> Path:
+        """METHOD/<cfg>; the cfg part names backbone and variant, so that two of them never share a folder."""
+        method, variant, _ = self.split(name)
+        cfg, backbone = self.cfg(name), plain(self.plan.backbone)
+        parts = [cfg, *([] if backbone in plain(cfg) else [backbone]), *([variant] if variant else [])]
+        return Path(method, "-".join(parts))
+
+    def trained(self, name: str, output: Path | None) -> Path | None:
+        """The folder a test loads from: none for methods that have nothing to train."""
+        return None if self.split(name)[0] in UNTRAINED else output
 
     def job(
         self,
-        method: str,
+        name: str,
         dataset: str,
         seed: int,
         shots: int,
@@ -50,36 +64,32 @@ class _Maker:
         subset: str = "all",
         after: Path | None = None,
     ) -> Job:
-        cfg = self.cfg(method)
-        argv = ["--root", str(self.plan.root), "--seed", str(seed), "--trainer", method]
-        argv += ["--dataset-config-file", str(self.configs.dataset(dataset, self.plan.root))]
+        method, variant, opts = self.split(name)
+        plan, cfg = self.plan, self.cfg(name)
+        argv = ["--root", str(plan.root), "--seed", str(seed), "--trainer", method]
+        argv += ["--dataset-config-file", str(self.configs.dataset(dataset, plan.root))]
         argv += ["--config-file", str(self.configs.method(method, cfg)), "--output-dir", str(output)]
         if after is not None:
             argv += ["--eval-only", "--model-dir", str(after)]
         elif method in UNTRAINED:
             argv += ["--eval-only"]
-        argv += ["MODEL.BACKBONE.NAME", self.plan.backbone, "DATASET.NUM_SHOTS", str(shots)]
-        argv += [
-            "DATASET.SUBSAMPLE_CLASSES",
-            subset,
-            *self.configs.dataset_opts(dataset, self.plan.root),
-            *self.plan.opts,
-        ]
-        return Job(method, dataset, subset, shots, seed, self.plan.backbone, cfg, output, tuple(argv), after)
+        argv += ["MODEL.BACKBONE.NAME", plan.backbone, "DATASET.NUM_SHOTS", str(shots)]
+        argv += ["DATASET.SUBSAMPLE_CLASSES", subset, *self.configs.dataset_opts(dataset, plan.root), *opts, *plan.opts]
+        return Job(method, dataset, subset, shots, seed, plan.backbone, cfg, output, tuple(argv), after, variant)
 
 
 def _base2new(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for dataset, method, shots, seed in _cells(plan):
-        tail = Path(dataset, f"shots_{shots}", method, maker.folder(method), f"seed{seed}")
+        tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
         base = plan.output / "base2new/train_base" / tail
         new = plan.output / "base2new/test_new" / tail
         yield maker.job(method, dataset, seed, shots, base, "base")
-        yield maker.job(method, dataset, seed, shots, new, "new", after=None if method in UNTRAINED else base)
+        yield maker.job(method, dataset, seed, shots, new, "new", after=maker.trained(method, base))
 
 
 def _few_shot(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for dataset, method, shots, seed in _cells(plan):
-        tail = Path(dataset, f"shots_{shots}", method, maker.folder(method), f"seed{seed}")
+        tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
         yield maker.job(method, dataset, seed, shots, plan.output / "few_shot" / tail)
 
 
@@ -87,19 +97,20 @@ def _full(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for dataset in plan.datasets:
         for seed in plan.seeds:
             for method in plan.methods:
-                output = plan.output / "full" / dataset / method / maker.folder(method) / f"seed{seed}"
+                output = plan.output / "full" / dataset / maker.tail(method) / f"seed{seed}"
                 yield maker.job(method, dataset, seed, -1, output)
 
 
 def _cross_dataset(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for source, method, shots, seed in _cells(plan):
-        folder = plan.output / "evaluation" / method / f"{maker.folder(method)}_{shots}shots"
+        tail = maker.tail(method)
+        folder = plan.output / "evaluation" / tail.with_name(f"{tail.name}_{shots}shots")
         trained = folder / source / f"seed{seed}"
         yield maker.job(method, source, seed, shots, trained)
         for target in _targets(plan, maker, source):
             # The source is in the name: runs trained on two sources must not overwrite each other's results.
             output = folder / f"{source}-to-{target}" / f"seed{seed}"
-            yield maker.job(method, target, seed, shots, output, after=None if method in UNTRAINED else trained)
+            yield maker.job(method, target, seed, shots, output, after=maker.trained(method, trained))
 
 
 def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
@@ -114,15 +125,17 @@ def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
 
 def _eval(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for dataset, method, shots, seed in _cells(plan):
-        output = plan.output / "eval" / dataset / f"shots_{shots}" / method / maker.folder(method) / f"seed{seed}"
-        trained = None if method in UNTRAINED else _trained(plan, maker, dataset, method, shots) / f"seed{seed}"
-        yield maker.job(method, dataset, seed, shots, output, after=trained)
+        output = plan.output / "eval" / dataset / f"shots_{shots}" / maker.tail(method) / f"seed{seed}"
+        after = None
+        if maker.split(method)[0] not in UNTRAINED:
+            after = _trained(plan, maker, dataset, method, shots) / f"seed{seed}"
+        yield maker.job(method, dataset, seed, shots, output, after=after)
 
 
 def _trained(plan: Plan, maker: _Maker, dataset: str, method: str, shots: int) -> Path:
     if plan.model_dir is not None:
         return plan.model_dir
-    tail = Path(method, maker.folder(method))
+    tail = maker.tail(method)
     known = [plan.output / "full" / dataset / tail, plan.output / "few_shot" / dataset / f"shots_{shots}" / tail]
     for folder in known:
         if folder.is_dir():

@@ -50,6 +50,14 @@ class Result:
     source: str | None = None
     """Cross-data-set runs: the data set trained on."""
 
+    @property
+    def variant(self) -> str:
+        """The part of the folder's name after METHOD/: the configuration, with backbone or variant where they differ."""
+        parts = self.folder.parts
+        after = parts[len(parts) - parts[::-1].index(self.method) :] if self.method in parts else ()
+        name = re.sub(r"_-?\d+shots$", "", after[0]) if after else ""
+        return name if name.startswith(self.cfg) else self.cfg
+
     def value(self, metric: str) -> float | None:
         """The metric on a scale of 0-100, or None where the run did not measure it."""
         found = self.metrics.get(metric)

@@ -54,16 +54,25 @@ def unique(items: Iterable) -> list:
 
 
 def labels(results: list[Result]) -> dict[str, list[Result]]:
-    """Row label -> its runs: the method, with configuration or backbone where one method has several."""
-    keys = unique((r.method, r.cfg, r.backbone) for r in results)
-    rows: dict[str, list[Result]] = {}
-    for method, cfg, backbone in keys:
-        same = [k for k in keys if k[0] == method]
-        extra = [cfg] if len({k[1] for k in same}) > 1 else []
-        extra += [str(backbone)] if len({k[2] for k in same}) > 1 else []
-        label = f"{method} ({', '.join(extra)})" if extra else method
-        rows[label] = [r for r in results if (r.method, r.cfg, r.backbone) == (method, cfg, backbone)]
-    return rows
+    """Row label -> its runs: the method, with variant, configuration or backbone where one method has several."""
+    rows: dict[tuple, list[Result]] = {}
+    for r in results:
+        rows.setdefault((r.method, r.variant, r.backbone), []).append(r)
+    named = {}
+    for (method, variant, backbone), runs in rows.items():
+        same = [key for key in rows if key[0] == method]
+        extra = [_short_variant(variant, runs[0].cfg, same)] if len({key[1] for key in same}) > 1 else []
+        extra += [str(backbone)] if len({key[2] for key in same}) > 1 else []
+        extra = [text for text in extra if text]
+        named[f"{method} ({', '.join(extra)})" if extra else method] = runs
+    return named
+
+
+def _short_variant(variant: str, cfg: str, same: list[tuple]) -> str:
+    """Without the configuration's name, where all of the method's rows have that one ("small_clip-shuffled": "shuffled")."""
+    if all(key[1] == cfg or key[1].startswith(f"{cfg}-") for key in same):
+        return variant.removeprefix(cfg).removeprefix("-")
+    return variant
 
 
 def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]:

@@ -107,6 +107,24 @@ def test_names_that_do_not_exist(configs, changes, message):
         jobs_of(override(Plan("full"), changes), Configs(configs))
 
 
+def test_variant_has_its_own_folder_and_options(configs):
+    plan = Plan(
+        "base2new",
+        methods=("CILMP", "CILMP:shuffled"),
+        seeds=(1,),
+        variants={"shuffled": ("TRAINER.CILMP.ROWS", "shuffled")},
+        opts=("OPTIM.MAX_EPOCH", "2"),
+    )
+    plain, _, base, new = jobs_of(plan, Configs(configs))
+    assert base.output == Path("output/base2new/train_base/phantom/shots_16/CILMP/small_clip-shuffled/seed1")
+    assert base.argv[-4:] == ("TRAINER.CILMP.ROWS", "shuffled", "OPTIM.MAX_EPOCH", "2")
+    assert new.after == base.output
+    assert "TRAINER.CILMP.ROWS" not in plain.argv
+    assert base.title == "CILMP:shuffled phantom base seed 1"
+    with pytest.raises(UserError, match="no variant 'shufled'; nearest: shuffled"):
+        jobs_of(override(plan, {"methods": ["CILMP:shufled"]}), Configs(configs))
+
+
 def test_finished_is_what_result_json_says(configs, tmp_path):
     (job,) = jobs_of(Plan("full", methods=("CoOp",), seeds=(1,), output=tmp_path), Configs(configs))
     assert not finished(job)
@@ -136,6 +154,8 @@ def test_plan_file(tmp_path):
         ("protocol: full\nseeds: [one]", "seeds cannot be"),
         ("protocol: full\nseeds: []", "seeds are empty"),
         ("protocol: full\nopts: [OPTIM.LR]", "KEY VALUE"),
+        ("protocol: full\nvariants: {a: [OPTIM.LR]}", "KEY VALUE"),
+        ("protocol: full\nvariants: [a]", "variants cannot be"),
         ("[1, 2]", "protocol"),
         ("a: [", "not YAML"),
         ("protocol: !!python/object/apply:os.getcwd []", "not YAML"),

@@ -69,10 +69,18 @@ def test_cross_dataset_averages_the_targets_only(tmp_path):
     assert [cell.value for cell in dict(table.rows)["CoOp"]] == pytest.approx([90, 50, 30, 40])
 
 
-def test_one_method_with_two_configurations_has_two_rows(tmp_path):
-    write_run(tmp_path / "a", "CILMP", 0.5, cfg="depth4")
-    write_run(tmp_path / "b", "CILMP", 0.6, cfg="depth9")
-    assert list(tables.labels(read_results([tmp_path]))) == ["CILMP (depth4)", "CILMP (depth9)"]
+@pytest.mark.parametrize(
+    ("folders", "labels"),
+    [
+        ({"depth4": "depth4", "depth9": "depth9"}, ["CILMP (depth4)", "CILMP (depth9)"]),
+        ({"depth4": "depth4", "depth4-shuffled": "depth4"}, ["CILMP", "CILMP (shuffled)"]),
+        ({"depth4_16shots": "depth4"}, ["CILMP"]),
+    ],
+)
+def test_one_method_with_several_configurations_or_variants_has_a_row_each(tmp_path, folders, labels):
+    for folder, cfg in folders.items():
+        write_run(tmp_path / "CILMP" / folder / "seed1", "CILMP", cfg=cfg)
+    assert list(tables.labels(read_results([tmp_path]))) == labels
 
 
 def test_forms(base2new):
