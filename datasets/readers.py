@@ -6,14 +6,13 @@ from toolbox.errors import UserError, nearest
 
 from .facts import FACTS, Facts, find, own_facts
 from .medical import MedicalDataset, override
+from .phantom.generate import ensure_phantom
 
 
 class Phantom(MedicalDataset):
     """The drawn blood smear; its files are made under the data root when they are not there."""
 
     def __init__(self, cfg):
-        from .phantom.generate import ensure_phantom  # drawing is loaded only by those who draw
-
         if not cfg.DATASET.ROOT:
             raise UserError("no data root: give --root DATA, where the phantom is to be drawn")
         ensure_phantom(cfg.DATASET.ROOT)

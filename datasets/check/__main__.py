@@ -14,6 +14,7 @@ from ..contain import find_faulty
 from ..facts import Facts, find_or_own
 from ..fewshot import writable
 from ..medical import dataset_folder
+from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, read_split, split_id
 from .duplicates import check_duplicates
 from .labels import check_groups, check_labels
@@ -37,6 +38,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     facts = find_or_own(args.name, args.root)
+    if facts.synthetic:
+        ensure_phantom(args.root)
     folder = dataset_folder(args.root, facts)
     out = Path(args.out) if args.out else folder / "check"
     report = Report(facts.name)

@@ -11,6 +11,7 @@ from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
 
 from ..facts import FACTS, Facts
+from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, split_id
 from .archive import unpack
 from .assemble import PLACINGS, SHARES, install, make_split
@@ -49,6 +50,9 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     _check(args)
     facts = describe(args)
+    if facts.synthetic:
+        print(f"{facts.name}: {facts.warning}; split: {ensure_phantom(args.root) / facts.split_file}")
+        return 0
     folder = Path(args.root).expanduser() / facts.folder
     if (folder / facts.split_file).exists() and not args.overwrite:
         raise UserError(f"{folder / facts.split_file} is already there; --overwrite makes it again")

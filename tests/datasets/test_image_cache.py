@@ -4,14 +4,14 @@ import pickle
 
 import numpy as np
 import pytest
-from PIL import Image
 from pictures import picture
-from toolbox.errors import UserError
+from PIL import Image
 from torchvision.transforms import InterpolationMode, Resize
 
 from datasets import cache
 from datasets.cache import build_cache, shrink
 from datasets.images import read_image
+from toolbox.errors import UserError
 
 
 @pytest.fixture
@@ -72,5 +72,5 @@ def test_broken_image_leaves_no_cache(tmp_path, paths):
 
 
 def test_full_disk_is_said_before_decoding(tmp_path, paths):
-    with pytest.raises(UserError, match="the image cache needs about .* set DATALOADER.CACHE_DIR"):
+    with pytest.raises(UserError, match=r"the image cache needs about .* set DATALOADER.CACHE_DIR"):
         build_cache(tmp_path / "cache", paths, 10**8)

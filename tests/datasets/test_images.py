@@ -6,10 +6,10 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from toolbox.errors import UserError
 
 from datasets import images
 from datasets.images import read_image, stretch
+from toolbox.errors import UserError
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
 
