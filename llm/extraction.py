@@ -1,5 +1,6 @@
 """From a language model and a list of classes to rows: batch by batch, taking up where an earlier try stopped."""
 
+import glob
 import hashlib
 import json
 import shutil
@@ -95,8 +96,10 @@ def parts_folder(output: Path) -> Path:
 
 
 def clear_parts(output: Path) -> None:
-    """Remove what `extract` kept for `output`, once that is written."""
+    """Remove what `extract` kept for `output`, and what a killed run left half written, once `output` is there."""
     shutil.rmtree(parts_folder(output), ignore_errors=True)
+    for leftover in output.parent.glob(f".{glob.escape(output.name)}.*.part"):
+        leftover.unlink(missing_ok=True)
 
 
 def _run_batch(lm: LanguageModel, classes: ClassList, batch: list[str], settings: Settings) -> list[ClassRows]:

@@ -102,7 +102,10 @@ def test_damaged_or_lost_parts_are_made_again(command, tmp_path, monkeypatch):
     parts[0].write_bytes(parts[0].read_bytes()[:-9])
     parts[1].unlink()
     (tmp_path / "mine.safetensors").unlink()
+    monkeypatch.undo()
+    (tmp_path / ".mine.safetensors.ab12.part").write_bytes(b"half")  # as a kill in the middle of writing leaves
     assert command("--date", "2026-01-01") == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.safetensors", "whole.safetensors"]
 
 
 def test_parts_of_other_settings_are_not_used(command, tmp_path, monkeypatch):
