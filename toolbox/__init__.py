@@ -2,16 +2,19 @@
 
 Import this package before any of the three:
 
-- torchvision from PyPI is mended beside a CPU torch (`toolbox.mend_torchvision`);
+- torchvision from PyPI is mended beside a CPU torch (`toolbox.mend_torchvision`), and the old names of mixed precision
+  lead to the current ones (`toolbox.mend_amp`);
 - `dassl` is stock Dassl where it can be found (environment variable DASSL_HOME, or already importable), mended at run
   time for current versions (`toolbox.mend_dassl`); otherwise it is `toolbox/dassl`, with the same public interface;
 - `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`, built on open_clip.
 """
 
 from toolbox import find_host
+from toolbox.mend_amp import mend_amp
 from toolbox.mend_torchvision import mend_torchvision
 
 mend_torchvision()
+mend_amp()
 _clip = find_host.find_clip()
 _dassl = find_host.find_dassl()
 

@@ -5,6 +5,7 @@ and the text file `<folder>/checkpoint` names the file written last.
 """
 
 import shutil
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -14,6 +15,7 @@ from torch import nn
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_path, atomic_text
+from toolbox.old_checkpoints import read_old_weights
 
 POINTER = "checkpoint"
 BEST = "model-best.pth.tar"
@@ -39,8 +41,8 @@ def save_checkpoint(
     if remove_module_from_keys:
         state = {**state, "state_dict": {_without_module(key): value for key, value in state["state_dict"].items()}}
     path = Path(save_dir) / (model_name or epoch_file(state["epoch"]))
-    with atomic_path(path) as part:
-        torch.save(state, part)
+    with atomic_path(path) as part, part.open("wb") as file:
+        torch.save(state, file)
     if is_best:
         with atomic_path(path.with_name(BEST)) as part:
             shutil.copyfile(path, part)
@@ -49,29 +51,42 @@ def save_checkpoint(
 
 
 def load_checkpoint(fpath: str) -> dict[str, Any]:
-    """Read a checkpoint as plain data; UserError names a file that is missing, damaged or would have to run code."""
+    """Read a checkpoint as plain data; UserError names a file that is missing, damaged or would have to run code.
+
+    Of a checkpoint that stock Dassl wrote, which holds program objects, only the weights are read.
+    """
     path = Path(fpath)
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}")
     place = None if torch.cuda.is_available() else "cpu"
     try:
-        return torch.load(path, map_location=place, weights_only=True)
+        check_sums(path)
+        try:
+            checkpoint = torch.load(path, map_location=place, weights_only=True)
+        except UnpicklingError:
+            checkpoint = read_old_weights(path, place)
     except UnpicklingError as error:
-        raise UserError(
-            f"{path} is damaged or holds program objects beside numbers, which are not loaded: "
-            "take another checkpoint, or train again"
-        ) from error
-    except (RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
+        raise UserError(f"{path} is no checkpoint that can be read without running code ({error})") from error
+    except Exception as error:  # damage can make a reader fail in any way
         first_line = str(error).partition("\n")[0]
-        raise UserError(f"cannot read the checkpoint {path} ({first_line}): take an earlier one") from error
+        raise UserError(f"the checkpoint {path} is damaged ({first_line}): take an earlier one") from error
+    if not isinstance(checkpoint, dict):
+        raise UserError(f"{path} is no checkpoint: it holds a {type(checkpoint).__name__}")
+    return checkpoint
+
+
+def check_sums(path: Path) -> None:
+    """ValueError for a damaged archive: torch skips the check sums, and would take a flipped bit for a weight."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+        if broken:
+            raise ValueError(f"wrong check sum of {broken}")
 
 
 def resume_from_checkpoint(fdir: str, model: nn.Module, optimizer: Any = None, scheduler: Any = None) -> int:
     """Load the checkpoint named by `<fdir>/checkpoint` into what is given; returns the number of epochs it has seen."""
-    pointer = Path(fdir) / POINTER
-    if not pointer.is_file():
-        raise UserError(f"no checkpoint to resume from: {pointer} is missing")
-    path = pointer.with_name(pointer.read_text(encoding="utf-8").strip())
+    path = Path(fdir) / pointed_file(Path(fdir))
     print(f'Loading checkpoint from "{path}"')
     checkpoint = load_checkpoint(str(path))
     put_back(checkpoint, model, optimizer, scheduler)
@@ -79,8 +94,21 @@ def resume_from_checkpoint(fdir: str, model: nn.Module, optimizer: Any = None, s
     return checkpoint["epoch"]
 
 
+def pointed_file(folder: Path) -> str:
+    """Name of the checkpoint in `folder` that was written last; UserError when the pointer is missing or damaged."""
+    pointer = folder / POINTER
+    if not pointer.is_file():
+        raise UserError(f"no checkpoint to resume from: {pointer} is missing")
+    name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    if not name or name in (".", "..") or Path(name).name != name or "\0" in name:
+        raise UserError(f"{pointer} does not name a checkpoint beside it: write the name of one into it, or delete it")
+    return name
+
+
 def put_back(checkpoint: dict[str, Any], model: nn.Module, optimizer: Any = None, scheduler: Any = None) -> None:
     """Load the states in `checkpoint` into a model and, where both exist, its optimiser and schedule."""
+    if checkpoint.get("weights_only"):
+        raise UserError("a checkpoint written by another Dassl has weights to load, but not what training goes on from")
     model.load_state_dict(checkpoint["state_dict"])
     if optimizer is not None and checkpoint.get("optimizer") is not None:
         optimizer.load_state_dict(checkpoint["optimizer"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from toolbox import random_states
-from toolbox.checkpoints import BEST, POINTER, epoch_file, load_checkpoint, put_back, save_checkpoint
+from toolbox.checkpoints import BEST, POINTER, epoch_file, load_checkpoint, pointed_file, put_back, save_checkpoint
 from toolbox.errors import UserError
 
 
@@ -118,11 +118,11 @@ def _newest_whole_set(directory: Path, names: list[str]) -> dict[str, dict[str, 
     They are those the pointers name, unless a crash fell between the files of two models: then the newest epoch that
     all models have.
     """
-    pointers = [directory / name / POINTER for name in names]
-    if not names or not all(pointer.is_file() for pointer in pointers):
+    folders = [directory / name for name in names]
+    if not folders or not all((folder / POINTER).is_file() for folder in folders):
         return {}
-    pointed = {pointer.read_text(encoding="utf-8").strip() for pointer in pointers}
-    common = set.intersection(*(set(_epochs(pointer.parent)) for pointer in pointers))
+    pointed = {pointed_file(folder) for folder in folders}
+    common = set.intersection(*(set(_epochs(folder)) for folder in folders))
     candidates = [*pointed] if len(pointed) == 1 else []
     candidates += [epoch_file(epoch) for epoch in sorted(common, reverse=True)]
     for file in candidates:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from toolbox.checkpoints import check_sums
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_path
 
@@ -66,13 +67,16 @@ def read_state_dict(path: str | Path) -> dict[str, Any]:
     No code of a TorchScript archive is run. UserError for a file that is neither.
     """
     try:
-        return torch.jit.load(path, map_location="cpu").state_dict()
-    except RuntimeError:
-        pass  # no TorchScript archive
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        check_sums(Path(path))
+        try:
+            return torch.jit.load(path, map_location="cpu").state_dict()
+        except RuntimeError:  # no TorchScript archive
+            saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail in many ways
-        raise UserError(f"{path} is neither a TorchScript archive nor a state dict of tensors") from error
+        first_line = str(error).partition("\n")[0]
+        raise UserError(
+            f"{path} is neither a TorchScript archive nor a state dict of tensors, or damaged ({first_line})"
+        ) from error
     state = saved.get("state_dict", saved) if isinstance(saved, dict) else {}
     return {key.removeprefix("module."): value for key, value in state.items()}
 
