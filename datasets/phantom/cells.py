@@ -1,7 +1,8 @@
 """The 16 kinds of cell as haematology describes them: ranges of what is drawn, and the same in plain words.
 
-A tuple of two numbers is a range drawn from evenly; a tuple of words is a choice. Ranges of neighbouring kinds overlap on purpose.
-Descriptions follow common textbook wording (a Wright-Giemsa stained smear under the light microscope).
+A tuple of two numbers is a range drawn from evenly; a tuple of words is a choice.
+Ranges of neighbouring kinds overlap on purpose. Descriptions follow common textbook wording (a Wright-Giemsa stained
+smear under the light microscope).
 """
 
 from dataclasses import fields
@@ -17,7 +18,7 @@ RED = {"body": ("red",), "size": (0.40, 0.50), "elongation": (1.0, 1.15), "depth
 PALE = {"centre": ("pale",), "centre_size": (0.32, 0.58), "centre_depth": (0.35, 0.85)}
 WHITE = {"size": (0.54, 0.72), "elongation": (1.0, 1.2), "depth": (0.6, 1.0)}
 
-# The first 8 are the base classes of base-to-new, the last 8 the new ones; both hold red cells, white cells and all sorts of feature.
+# The first 8 are the base classes of base-to-new, the last 8 the new ones; both hold red and white cells.
 KINDS: dict[str, dict[str, tuple]] = {
     "discocyte": RED | PALE,
     "neutrophil": WHITE

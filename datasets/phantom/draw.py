@@ -1,6 +1,7 @@
 """Drawing one field of a smear: a cell in the middle, its neighbours, the stain, the microscope's blur and noise."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -167,7 +168,7 @@ def nucleus_parts(rng: np.random.Generator, kind: str, size: float) -> list[np.n
     centres = 0.62 * size * np.stack([np.cos(arc), np.sin(arc)], axis=1) + shift
     lobe = size * (0.52 if lobes == 2 else 0.40)
     parts = [outline(rng, rng.uniform(1, 1.3), wobble=0.06) * lobe * rng.uniform(0.85, 1.15) + c for c in centres]
-    return parts + [_bridge(a, b) for a, b in zip(centres, centres[1:], strict=False)]
+    return parts + [_bridge(a, b) for a, b in pairwise(centres)]
 
 
 def picture(cell: Cell, rng: np.random.Generator, side: int = 64) -> np.ndarray:

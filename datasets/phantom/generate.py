@@ -1,7 +1,6 @@
 """Drawing the phantom to disk, once: `<root>/phantom/images/<class>/*.png` and the split `<root>/phantom/phantom.json`."""
 
 import errno
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -69,7 +68,7 @@ def _draw_all(folder: Path, parts: dict[str, int]) -> None:
 
 def _move(part: Path, folder: Path) -> None:
     try:
-        os.rename(part, folder)
+        part.rename(folder)
     except OSError as e:
         if e.errno not in (errno.ENOTEMPTY, errno.EEXIST) or not (folder / "phantom.json").is_file():
             raise  # else another process was first, with the same images

@@ -47,7 +47,9 @@ def outline(
 
 def _spikes(rng: np.random.Generator, angle: np.ndarray, count: int, length: float, jitter: float) -> np.ndarray:
     """Radius to add along the outline: `count` bumps, regular in place and length where `jitter` is 0."""
-    places = (np.arange(count) + jitter * rng.uniform(-0.45, 0.45, count)) * 2 * np.pi / count + rng.uniform(0, 2 * np.pi)
+    places = (np.arange(count) + jitter * rng.uniform(-0.45, 0.45, count)) * 2 * np.pi / count + rng.uniform(
+        0, 2 * np.pi
+    )
     lengths = length * (1 + jitter * rng.uniform(-0.7, 0.7, count))
     width = min(1.1 / count, 0.16)
     distance = (angle[:, None] - places + np.pi) % (2 * np.pi) - np.pi

@@ -1,0 +1,146 @@
+"""The recipe of the small CLIP: contrast between drawn cells and captions in plain words.
+
+    python -m vlm.small_clip.train [--out FILE] [--images N] [--steps N]
+
+A caption of a few facts is true of many images of a batch, not only of the one it was written for; the drawing's parameters say
+of which. The targets of the contrastive loss (Radford et al., ICML 2021, both directions) are spread evenly over all true pairs.
+"""
+
+import argparse
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from rich.progress import track
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from toolbox.command import run_command
+from toolbox.files import atomic_write
+from vlm.small_clip import WEIGHTS
+from vlm.small_clip.architecture import CONTEXT, MEAN, STD, VOCABULARY, build
+from vlm.small_clip.captions import all_words, caption, facts
+from vlm.small_clip.pool import draw_pool
+
+SEED = 2025
+REST_SEED = 7  # of the token rows that no caption touches
+
+
+class Captions:
+    """Captions drawn for a batch, as rows of the compact embedding table that holds only the tokens captions use."""
+
+    def __init__(self) -> None:
+        self.tokenizer = SimpleTokenizer()
+        special = [self.tokenizer.sot_token_id, self.tokenizer.eot_token_id]
+        self.ids = sorted({i for words in all_words() for i in self.tokenizer.encode(words)} | set(special))
+        self.row = {token: row for row, token in enumerate(self.ids)}
+
+    def batch(self, seen: list[dict[str, str]], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Tokens (batch, longest) as rows of the table, padded with the largest (the end token), and truth (batch, batch).
+
+        `truth[i, j]` is True where caption j holds of image i.
+        """
+        drawn = [caption(facts_of_one, rng) for facts_of_one in seen]
+        start, end = self.row[self.tokenizer.sot_token_id], self.row[self.tokenizer.eot_token_id]
+        rows = [[start, *(self.row[i] for i in self.tokenizer.encode(words))][: CONTEXT - 1] for words, _ in drawn]
+        tokens = torch.full((len(rows), 1 + max(map(len, rows))), end)
+        for line, row in zip(tokens, rows, strict=True):
+            line[: len(row)] = torch.tensor(row)
+        truth = [[told.items() <= one.items() for _, told in drawn] for one in seen]
+        return tokens, torch.tensor(truth)
+
+
+def text_features(model: torch.nn.Module, tokens: Tensor) -> Tensor:
+    """Features (batch, embed) of tokens (batch, length); a causal tower needs no padding up to the whole context."""
+    length = tokens.shape[1]
+    x = model.token_embedding(tokens) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    return x[torch.arange(len(x)), tokens.argmax(dim=1)] @ model.text_projection
+
+
+def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy in both directions, targets spread over the true pairs; image, text (batch, embed), truth (batch, batch)."""
+    logits = scale * F.normalize(image.float(), dim=1) @ F.normalize(text.float(), dim=1).T
+    target = truth.float()
+    of_image = F.cross_entropy(logits, target / target.sum(dim=1, keepdim=True))
+    return (of_image + F.cross_entropy(logits.T, target.T / target.T.sum(dim=1, keepdim=True))) / 2
+
+
+def pixels(images: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """Normalised pixels (batch, 3, 64, 64), the batch turned and mirrored at random."""
+    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
+    x = torch.rot90(x, int(rng.integers(4)), (2, 3))
+    x = x.flip(3) if rng.random() < 0.5 else x
+    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+
+
+def train(images: np.ndarray, seen: list[dict[str, str]], steps: int, batch: int, lr: float, seed: int):
+    """The trained model (its embedding table compact) and the token ids of the table's rows; prints the loss as it goes."""
+    torch.manual_seed(seed)
+    rng, captions = np.random.default_rng(seed), Captions()
+    model = build(len(captions.ids))
+    decayed = [p for n, p in model.named_parameters() if p.ndim > 1 and "embedding" not in n]
+    others = [p for n, p in model.named_parameters() if not (p.ndim > 1 and "embedding" not in n)]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min((i + 1) / 150, 0.02 + 0.49 * (1 + math.cos(math.pi * i / steps)))
+    )
+    order, recent, started = rng.permutation(len(images)), [], time.time()
+    for step in track(range(steps), description="training"):
+        if (step + 1) * batch % len(images) < batch:
+            order = rng.permutation(len(images))
+        chosen = order[np.arange(step * batch, (step + 1) * batch) % len(images)]
+        tokens, truth = captions.batch([seen[i] for i in chosen], rng)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            image = model.encode_image(pixels(images[chosen], rng))
+            text = text_features(model, tokens)
+        loss = contrastive_loss(image, text, model.logit_scale.exp(), truth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        recent = [*recent[-49:], loss.item()]
+        if (step + 1) % 50 == 0:
+            print(f"step {step + 1}/{steps} loss {np.mean(recent):.4f} time {time.time() - started:.0f} s", flush=True)
+    return model.eval(), captions.ids
+
+
+def save(model: torch.nn.Module, ids: list[int], path: Path) -> None:
+    """Write the towers and the touched token rows in half precision; the other rows get the touched ones' spread at load."""
+    state = {key: value.detach().half().contiguous() for key, value in model.state_dict().items() if key != "attn_mask"}
+    rows = state.pop("token_embedding.weight")
+    state |= {"logit_scale": model.logit_scale.detach().clone(), "token_ids": torch.tensor(ids, dtype=torch.int32)}
+    state["token_rows"] = rows
+    meta = {"rest_seed": str(REST_SEED), "rest_std": f"{rows.float().std().item():.6f}", "vocabulary": str(VOCABULARY)}
+    atomic_write(path, lambda part: save_file(state, part, meta))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m vlm.small_clip.train", description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write (default: the committed weights)")
+    parser.add_argument("--images", type=int, default=30000, help="cells drawn to learn from (default: 30000)")
+    parser.add_argument("--steps", type=int, default=1500, help="steps of 128 images (default: 1500)")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--threads", type=int, default=2, help="processes that draw, threads that train (default: 2)")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    started = time.time()
+    images, cells = draw_pool(args.images, args.seed, args.threads)
+    print(f"drew {len(images)} cells in {time.time() - started:.0f} s", flush=True)
+    model, ids = train(images, [facts(c) for c in cells], args.steps, args.batch, args.lr, args.seed)
+    save(model, ids, args.out)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {time.time() - started:.0f} s in all")
+
+
+if __name__ == "__main__":
+    run_command(main)
