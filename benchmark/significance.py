@@ -5,19 +5,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmark.results import Result, read_predictions
-from benchmark.statistics import Difference, bootstrap_accuracy, bootstrap_harmonic_mean, mean
+from benchmark.statistics import Difference, bootstrap_accuracy, bootstrap_harmonic_mean, harmonic_mean
 from benchmark.tables import labels, unique
 from toolbox.errors import UserError
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A method against the best of the others on one data set and set of classes."""
+    """A method against the best of the others, or against a variant of itself, on one data set and set of classes."""
 
     dataset: str
     what: str
     subject: str
-    baseline: str
+    other: str
+    role: str
+    """What the other is: "best baseline", or "variant" (such as a control with shuffled rows)."""
     difference: Difference
 
     def sentence(self) -> str:
@@ -25,7 +27,7 @@ class Comparison:
         verdict = "holds" if d.holds else "does not hold"
         seeds = "1 seed" if d.seeds == 1 else f"{d.seeds} seeds averaged"
         return (
-            f"{self.dataset}, {self.what}: {self.subject} - {self.baseline} (best baseline) = {d.value:+.2f} points, "
+            f"{self.dataset}, {self.what}: {self.subject} - {self.other} ({self.role}) = {d.value:+.2f} points, "
             f"95 % interval [{d.low:+.2f}, {d.high:+.2f}], p = {d.p:.4f}: {verdict} "
             f"({d.resamples} paired resamples of {d.images} test images, {seeds})"
         )
@@ -53,36 +55,34 @@ def compare(results: list[Result], subject: str | None = None) -> list[Compariso
 
 def _compare_on(results: list[Result], name: str, subject: str | None) -> list[Comparison]:
     found = []
-    sides = {}
-    for subset in unique(r.subset for r in results):
-        sides[subset] = _hits([r for r in results if r.subset == subset])
+    sides = {subset: _hits([r for r in results if r.subset == subset]) for subset in unique(r.subset for r in results)}
+    for subset, hits in sides.items():
         what = "accuracy" if subset == "all" else f"{subset} accuracy"
-        scores = {label: float(hits.mean()) for label, hits in sides[subset].items()}
-        if pair := _pair(scores, subject):
-            ours, best = (sides[subset][label] for label in pair)
-            found.append(Comparison(name, what, *pair, bootstrap_accuracy(ours, best)))
+        scores = {label: float(h.mean()) for label, h in hits.items()}
+        for ours, other, role in _pairs(scores, subject):
+            found.append(Comparison(name, what, ours, other, role, bootstrap_accuracy(hits[ours], hits[other])))
     if {"base", "new"} <= sides.keys():
         base, new = sides["base"], sides["new"]
-        scores = {label: mean(_harmonic(base[label], new[label])) for label in base.keys() & new.keys()}
-        if pair := _pair(scores, subject):
-            ours, best = ((base[label], new[label]) for label in pair)
-            found.append(Comparison(name, "harmonic mean", *pair, bootstrap_harmonic_mean(ours, best)))
+        scores = {k: harmonic_mean(float(base[k].mean()), float(new[k].mean())) for k in base.keys() & new.keys()}
+        for ours, other, role in _pairs(scores, subject):
+            difference = bootstrap_harmonic_mean((base[ours], new[ours]), (base[other], new[other]))
+            found.append(Comparison(name, "harmonic mean", ours, other, role, difference))
     return found
 
 
-def _harmonic(base: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """(1,) harmonic mean of the accuracies, seeds averaged."""
-    a, b = base.mean(), new.mean()
-    return np.array([2 * a * b / max(a + b, 1e-12)])
-
-
-def _pair(scores: dict[str, float], subject: str | None) -> tuple[str, str] | None:
-    """The subject (or the best) and the best of the others."""
+def _pairs(scores: dict[str, float], subject: str | None) -> list[tuple[str, str, str]]:
+    """(subject or the best, other, role): the best of the other methods, and every variant of the subject's own."""
     if len(scores) < 2 or (subject is not None and subject not in scores):
-        return None
-    order = sorted(scores, key=lambda label: scores[label], reverse=True)
+        return []
+    order = sorted(scores, key=lambda label: (-scores[label], label))
     ours = subject or order[0]
-    return ours, next(label for label in order if label != ours)
+    own = [label for label in order if label != ours and _method(label) == _method(ours)]
+    others = [label for label in order if label != ours and label not in own]
+    return [(ours, label, "best baseline") for label in others[:1]] + [(ours, label, "variant") for label in own]
+
+
+def _method(label: str) -> str:
+    return label.split(" (")[0]
 
 
 def _hits(results: list[Result]) -> dict[str, np.ndarray]:

@@ -122,6 +122,14 @@ def test_comparison_with_the_best_baseline(base2new):
     assert "40 test images" in found["base accuracy"].sentence()
 
 
+def test_comparison_with_a_control(tmp_path):
+    for method, folder, accuracy in (("CoOp", "c", 0.5), ("CILMP", "c", 0.9), ("CILMP", "c-shuffled", 0.8)):
+        write_run(tmp_path / method / folder / "seed1", method, accuracy, cfg="c")
+    found = compose(read_results([tmp_path])).comparisons
+    assert [(c.other, c.role) for c in found] == [("CoOp", "best baseline"), ("CILMP (shuffled)", "variant")]
+    assert [c.difference.value for c in found] == pytest.approx([40, 10])
+
+
 def test_unknown_subject(base2new):
     with pytest.raises(UserError, match="MaPLe"):
         report.main([str(base2new), "--subject", "MaPLe"])
