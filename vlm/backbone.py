@@ -1,5 +1,6 @@
 """A loaded, frozen CLIP: an image tower, a text tower, the temperature, and the preprocessing that belongs to them."""
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
@@ -9,10 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.block import LayerNorm, from_open_clip
-from vlm.text import CausalText
-from vlm.tokens import ClipVocabulary
-from vlm.vision import ResNet, ViT
+from vlm.block import LayerNorm
+from vlm.towers import image_tower, text_tower
+from vlm.weights import fill
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -28,6 +28,7 @@ class Backbone(nn.Module):
         logit_scale: the log of the temperature's inverse, a frozen scalar.
         image_size: pixels a side.
         mean, std: normalisation of RGB values in 0..1.
+        templates: prompts that its authors used, each with one {}; empty where they say none.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Backbone(nn.Module):
         image_size: int,
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
+        templates: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.name = name
@@ -46,6 +48,7 @@ class Backbone(nn.Module):
         self.logit_scale = nn.Parameter(logit_scale.detach().clone().float().reshape(()))
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
+        self.templates = tuple(templates)
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Backbone":
@@ -54,16 +57,32 @@ class Backbone(nn.Module):
 
     @property
     def embed_dim(self) -> int:
-        return self.text.text_projection.shape[-1]
+        return self.text.embed_dim
 
     @property
     def device(self) -> torch.device:
         return self.logit_scale.device
 
+    def copy_as(self, dtype: torch.dtype, device: str | torch.device) -> "Backbone":
+        """A copy with weights in `dtype` on `device`, made weight by weight; what stays in float32 is as in `cast`."""
+        hash_of_original = self.weights_hash
+        kept = self._kept()
+        done = {
+            id(p): nn.Parameter(p.to(device, p.dtype if id(p) in kept else dtype), requires_grad=False)
+            for p in self.parameters()
+        }
+        copied = copy.deepcopy(self, done).to(device)
+        copied.__dict__["weights_hash"] = hash_of_original
+        return copied
+
+    def _kept(self) -> set[int]:
+        """Parameters that stay in float32 whatever the rest: LayerNorms and the temperature."""
+        norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm))
+        return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale)}
+
     def cast(self, dtype: torch.dtype) -> "Backbone":
         """Weights in `dtype`, in place; LayerNorms and the temperature stay in float32."""
-        kept = {id(p) for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) for p in m.parameters()}
-        kept.add(id(self.logit_scale))
+        kept = self._kept()
         for p in self.parameters():
             if id(p) not in kept:
                 p.data = p.data.to(dtype)
@@ -86,33 +105,43 @@ def openai_model(state: dict[str, Tensor]) -> nn.Module:
     """An open_clip model with the weights of an OpenAI-format state dict, in float32.
 
     open_clip's own builder rounds to half precision on the way; sizes are read off the tensors here instead.
+
+    Raises:
+        UserError: the weights are not a CLIP's in that format.
     """
-    state = {k: v.float() for k, v in state.items() if k not in ("input_resolution", "context_length", "vocab_size")}
+    state = {k: v for k, v in state.items() if k not in ("input_resolution", "context_length", "vocab_size")}
+    try:
+        vision, text, embed_dim = _vision_sizes(state), _text_sizes(state), state["text_projection"].shape[1]
+    except KeyError as error:
+        raise UserError(f"these weights are no CLIP in OpenAI's format: they have no {error}") from error
+    with torch.device("meta"):
+        model = open_clip.CLIP(embed_dim, vision_cfg=vision, text_cfg=text, quick_gelu=True)
+    return fill(model, state, "OpenAI's format")
+
+
+def _vision_sizes(state: dict[str, Tensor]) -> open_clip.CLIPVisionCfg:
     if "visual.proj" in state:
-        conv = state["visual.conv1.weight"]
+        width, _, _, patch = state["visual.conv1.weight"].shape
         grid = round((len(state["visual.positional_embedding"]) - 1) ** 0.5)
-        layers: int | tuple = len({k.split(".")[3] for k in state if k.startswith("visual.transformer.resblocks.")})
-        patch, size, width = conv.shape[-1], conv.shape[-1] * grid, conv.shape[0]
-    else:
-        stages = [{k.split(".")[2] for k in state if k.startswith(f"visual.layer{i}.")} for i in (1, 2, 3, 4)]
-        layers = tuple(len(stage) for stage in stages)
-        grid = round((len(state["visual.attnpool.positional_embedding"]) - 1) ** 0.5)
-        patch, size, width = None, grid * 32, state["visual.layer1.0.conv1.weight"].shape[0]
-    text_width = len(state["ln_final.weight"])
-    model = open_clip.CLIP(
-        embed_dim=state["text_projection"].shape[1],
-        vision_cfg=open_clip.CLIPVisionCfg(layers=layers, width=width, patch_size=patch, image_size=size),
-        text_cfg=open_clip.CLIPTextCfg(
-            context_length=len(state["positional_embedding"]),
-            vocab_size=len(state["token_embedding.weight"]),
-            width=text_width,
-            heads=text_width // 64,
-            layers=len({k.split(".")[2] for k in state if k.startswith("transformer.resblocks.")}),
-        ),
-        quick_gelu=True,
+        layers = len({k.split(".")[3] for k in state if k.startswith("visual.transformer.resblocks.")})
+        return open_clip.CLIPVisionCfg(layers=layers, width=width, patch_size=patch, image_size=patch * grid)
+    stages = [{k.split(".")[2] for k in state if k.startswith(f"visual.layer{i}.")} for i in (1, 2, 3, 4)]
+    grid = round((len(state["visual.attnpool.positional_embedding"]) - 1) ** 0.5)
+    width = len(state["visual.layer1.0.conv1.weight"])
+    return open_clip.CLIPVisionCfg(
+        layers=tuple(len(stage) for stage in stages), width=width, patch_size=None, image_size=grid * 32
     )
-    model.load_state_dict(state)
-    return model.eval()
+
+
+def _text_sizes(state: dict[str, Tensor]) -> open_clip.CLIPTextCfg:
+    width = len(state["ln_final.weight"])
+    return open_clip.CLIPTextCfg(
+        context_length=len(state["positional_embedding"]),
+        vocab_size=len(state["token_embedding.weight"]),
+        width=width,
+        heads=width // 64,
+        layers=len({k.split(".")[2] for k in state if k.startswith("transformer.resblocks.")}),
+    )
 
 
 def from_open_clip_model(name: str, model: nn.Module, tokenizer=None, mean=None, std=None) -> Backbone:
@@ -123,39 +152,13 @@ def from_open_clip_model(name: str, model: nn.Module, tokenizer=None, mean=None,
     """
     return Backbone(
         name,
-        _image_tower(name, model.visual),
-        _text_tower(name, model, tokenizer or open_clip.SimpleTokenizer()),
+        image_tower(name, model.visual),
+        text_tower(name, getattr(model, "text", model), tokenizer or open_clip.SimpleTokenizer()),
         model.logit_scale,
         _side(model.visual.image_size),
         mean or CLIP_MEAN,
         std or CLIP_STD,
     )
-
-
-def _image_tower(name: str, visual: nn.Module) -> nn.Module:
-    if isinstance(visual, open_clip.model.ModifiedResNet):
-        return ResNet(visual)
-    if not isinstance(visual, open_clip.transformer.VisionTransformer):
-        raise UserError(f"backbone {name}: its image tower is a {type(visual).__name__}, which is not supported")
-    if visual.attn_pool is not None or visual.pool_type != "tok":
-        raise UserError(f"backbone {name}: its image tower does not read a CLS token (pool type {visual.pool_type!r})")
-    blocks = [from_open_clip(block) for block in visual.transformer.resblocks]
-    ln_pre = visual.ln_pre if isinstance(visual.ln_pre, nn.LayerNorm) else None
-    embedding = (visual.conv1, visual.class_embedding, visual.positional_embedding)
-    return ViT(*embedding, ln_pre, blocks, visual.ln_post, visual.proj)
-
-
-def _text_tower(name: str, model: nn.Module, tokenizer) -> CausalText:
-    text = getattr(model, "text", model)
-    pool = getattr(text, "pool_type", getattr(text, "text_pool_type", "argmax"))
-    if pool != "argmax" or text.attn_mask is None or not isinstance(text.text_projection, nn.Parameter):
-        raise UserError(
-            f"backbone {name}: its text tower is not a causal one read at the end token (pool type {pool!r})"
-        )
-    blocks = [from_open_clip(block) for block in text.transformer.resblocks]
-    vocabulary = ClipVocabulary(tokenizer, text.context_length)
-    embedding = (text.token_embedding.weight, text.positional_embedding)
-    return CausalText(*embedding, blocks, text.ln_final, text.text_projection, vocabulary)
 
 
 def _side(size: int | tuple[int, int]) -> int:

@@ -57,6 +57,10 @@ class CausalText(nn.Module):
         return self.token_embedding.shape[1]
 
     @property
+    def embed_dim(self) -> int:
+        return self.text_projection.shape[1]
+
+    @property
     def depth(self) -> int:
         return len(self.blocks)
 
