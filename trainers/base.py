@@ -14,11 +14,13 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 import toolbox
 import vlm
@@ -27,8 +29,9 @@ from dassl.engine import TrainerX
 from dassl.evaluation import build_evaluator
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
+from datasets.loader import ImageDataset
 from toolbox.errors import UserError
-from trainers import checkpoint, result
+from trainers import checkpoint, features, result
 from trainers.metrics import evaluate
 from trainers.precision import Precision
 from trainers.templates import choose_templates
@@ -64,6 +67,9 @@ class PromptTrainer(TrainerX):
         """A Gaussian average over the epochs, for methods that end with one."""
         return None
 
+    def fit(self) -> None:
+        """For methods without gradient steps: put into the model what they make of the training images."""
+
     @property
     def options(self):
         """The method's own part of the configuration."""
@@ -87,7 +93,7 @@ class PromptTrainer(TrainerX):
         return torch.device("cuda" if torch.cuda.is_available() and cfg.USE_CUDA else "cpu")
 
     def build_data_loader(self) -> None:
-        self.dm = DataManager(self.cfg)
+        self.dm = DataManager(self.cfg, dataset_wrapper=ImageDataset)
         for name in ("train_loader_x", "train_loader_u", "val_loader", "test_loader", "num_classes", "lab2cname"):
             setattr(self, name, getattr(self.dm, name))
         self.num_source_domains = self.dm.num_source_domains
@@ -99,7 +105,9 @@ class PromptTrainer(TrainerX):
         self.model = self.make_model(clip, self.dm.dataset.classnames).to(self.device)
         self.scaler = self.precision.scaler
         self.optim = self.sched = None
-        if self.trains:
+        if not self.trains:
+            self.max_epoch = 0
+        else:
             trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
             print(f"Trained parameters: {trained:,}")
             self.optim = build_optimizer(self.model, self.cfg.OPTIM)
@@ -148,6 +156,9 @@ class PromptTrainer(TrainerX):
             super().train()
         else:
             self.time_start = time.time()
+            self.fit()
+            if self.model.state_dict():
+                self.save_model(0, self.output_dir)
             self.test()
 
     def extra_state(self) -> dict:
@@ -165,9 +176,17 @@ class PromptTrainer(TrainerX):
         checkpoint.save_trained(self, epoch + 1, Path(directory) / self.folder, is_best)
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
-        """Load what a run trained, ours or the reference program's, and check that it fits this model."""
-        if self.trains and directory:
+        """Load what a run trained, ours or the reference program's, and check that it fits this model.
+
+        Raises:
+            UserError: it does not fit; or no folder is given, though without one there is nothing to test.
+        """
+        if not self.model.state_dict():
+            return
+        if directory:
             checkpoint.load_trained(self, Path(directory), epoch)
+        elif not self.trains:
+            raise UserError(f"{type(self).__name__} is nothing without its training images: give --model-dir")
 
     # Testing
 
@@ -180,20 +199,29 @@ class PromptTrainer(TrainerX):
         print(f"Evaluate on the *{'val' if loader is self.val_loader else 'test'}* set")
         evaluator = build_evaluator(self.cfg, lab2cname=self.lab2cname)
         began, logits, labels, paths = time.time(), [], [], []
-        for batch in loader:
-            images, label = self.parse_batch_test(batch)
-            with self.precision.context():
-                output = self.model_inference(images).float()
+        for output, label, files in self._outputs(loader):
             evaluator.process(output, label)
             logits.append(output.cpu())
             labels.append(label.cpu())
-            paths.extend(batch["impath"])
+            paths.extend(files)
         scores = evaluator.evaluate()
         for name, value in scores.items():
             self.write_scalar(f"{split}/{name}", value, getattr(self, "epoch", 0))
         if loader is self.test_loader:
             self._write_result(torch.cat(logits).numpy(), torch.cat(labels).numpy(), paths, time.time() - began)
         return next(iter(scores.values()))
+
+    def _outputs(self, loader: DataLoader) -> Iterator[tuple[Tensor, Tensor, Sequence[str]]]:
+        """Logits (batch, n_cls) in float32, labels (batch,) and files of each batch."""
+        if not features.suffice(self):
+            for batch in loader:
+                images, label = self.parse_batch_test(batch)
+                with self.precision.context():
+                    yield self.model_inference(images).float(), label, batch["impath"]
+            return
+        for part in features.of_loader(self, loader).split(self.cfg.DATALOADER.TEST.BATCH_SIZE):
+            with self.precision.context():
+                yield self.model.classify(part.values).float(), part.labels, part.paths
 
     def _write_result(self, logits: np.ndarray, labels: np.ndarray, paths: list[str], seconds: float) -> None:
         names = [self.lab2cname[i] for i in range(self.num_classes)]

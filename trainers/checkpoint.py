@@ -60,8 +60,10 @@ def load_trained(trainer: "PromptTrainer", directory: Path, epoch: int | None) -
     folder = _folder(directory, trainer.folder)
     path = _file(folder, epoch)
     state, meta = _read(path)
+    _check_classes(trainer, meta, path)
+    trainer.model.make_room(state)
     own = trainer.model.state_dict()
-    if not set(state) & set(own):
+    if "method" not in meta and set(state) != set(own):
         state = from_reference(trainer, state, path)
     differences = _differences(own, state, meta, describe(trainer))
     if differences:
@@ -74,6 +76,8 @@ def from_reference(trainer: "PromptTrainer", state: dict[str, Tensor], path: Pat
     """Our state dict from one in the reference program's names (its frozen CLIP, if inside, is left out)."""
     own = {name: torch.zeros_like(value) for name, value in trainer.model.state_dict().items()}
     by_parameter = {id(p): name for name, p in trainer.model.named_parameters()}
+    # CoOp's own family saves the prompt learner alone, the others the whole model.
+    state = {f"prompt_learner.{name}": value for name, value in state.items()} | state
     names = list(trainer.model.reference_parameters())
     missing = [name for name, *_ in names if name not in state]
     if not names or missing:
@@ -107,7 +111,8 @@ def _file(folder: Path, epoch: int | None) -> Path:
         candidates = ["model-best.safetensors", "model-best.pth.tar"]
         pointer = folder / "checkpoint"
         if pointer.is_file():
-            candidates.append(pointer.read_text().strip())
+            last = pointer.read_text().strip()
+            candidates += [f"{last.replace('.pth.tar', '')}.safetensors", last]
     for name in candidates:
         if (folder / name).is_file():
             return folder / name
@@ -127,6 +132,15 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     loaded: dict[str, Any] = load_checkpoint(str(path))
     state = {k: v.float() if v.is_floating_point() else v for k, v in loaded["state_dict"].items()}
     return state, {"epoch": str(loaded.get("epoch", "?"))}
+
+
+def _check_classes(trainer: "PromptTrainer", meta: dict[str, str], path: Path) -> None:
+    theirs, ours = json.loads(meta.get("classnames", "null")), trainer.dm.dataset.classnames
+    if trainer.model.for_classes and theirs is not None and theirs != ours:
+        raise UserError(
+            f"{path} was made for the classes {', '.join(theirs)} and says nothing about others ({', '.join(ours)}): "
+            f"what {type(trainer).__name__} learns in this configuration belongs to its classes"
+        )
 
 
 def _differences(own: dict, state: dict, meta: dict, here: dict) -> list[str]:

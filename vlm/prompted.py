@@ -1,6 +1,6 @@
 """What a prompt-tuning method is to the rest: images in, logits out, over a frozen backbone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -87,6 +87,9 @@ class PromptedCLIP(nn.Module):
     def train(self, mode: bool = True) -> "PromptedCLIP":
         self._evaluated = None
         return super().train(mode)
+
+    def make_room(self, state: Mapping[str, Tensor]) -> None:
+        """Called before `state` is loaded, for models with tensors whose size depends on the training images."""
 
     def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
         """(name in the method's reference program, our parameter, index into its first axis or None), for its files."""

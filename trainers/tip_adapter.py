@@ -1,0 +1,92 @@
+"""Tip-Adapter: a cache of training images beside zero-shot CLIP, nothing trained (Zhang et al., ECCV 2022)."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dassl.engine import TRAINER_REGISTRY
+from trainers import features
+from trainers.base import PromptTrainer
+from trainers.zsclip import ZeroshotModel
+from vlm.backbone import Backbone
+from vlm.block import unit
+
+
+class TipAdapterModel(ZeroshotModel):
+    """Zero-shot logits + alpha * exp(-beta (1 - f K^T)) L, for image features f (batch, embed_dim).
+
+    K (n, embed_dim) are the training images' features, L (n, n_cls) their labels, one-hot.
+    """
+
+    for_classes = True
+
+    def __init__(self, clip: Backbone, classnames: Sequence[str], templates: Sequence[str]) -> None:
+        super().__init__(clip, classnames, templates)
+        self.n_cls = len(classnames)
+        self.register_buffer("keys", torch.zeros(0, clip.embed_dim))
+        self.register_buffer("labels", torch.zeros(0, dtype=torch.long))
+        self.register_buffer("alpha", torch.tensor(1.0))
+        self.register_buffer("beta", torch.tensor(5.5))
+
+    def classify(self, image_features: Tensor) -> Tensor:
+        return super().classify(image_features) + self.alpha * self.cached(image_features, self.beta)
+
+    def cached(self, image_features: Tensor, beta: Tensor | float) -> Tensor:
+        """Votes of the cached images for their classes, (batch, n_cls)."""
+        affinity = torch.exp(-beta * (1 - image_features @ self.keys.T))
+        return affinity @ F.one_hot(self.labels, self.n_cls).to(affinity.dtype)
+
+    def make_room(self, state: Mapping[str, Tensor]) -> None:
+        for name in ("keys", "labels"):
+            if name in state:
+                setattr(self, name, torch.zeros_like(state[name], device=getattr(self, name).device))
+
+
+@TRAINER_REGISTRY.register()
+class TipAdapter(PromptTrainer):
+    """Keys are features averaged over augmented views; alpha and beta are searched on validation images."""
+
+    section = "TIPADAPTER"
+    folder = "tip_adapter"
+    defaults = {
+        "TEMPLATES": "all",
+        "AUGMENT_EPOCH": 10,  # augmented views of each training image
+        "INIT_ALPHA": 1.0,  # without validation images
+        "INIT_BETA": 5.5,
+        "SEARCH_SCALE": (12.0, 5.0),  # the largest beta and alpha that are tried
+        "SEARCH_STEP": (200, 20),  # how many of each
+    }
+    trains = False
+
+    def make_model(self, clip: Backbone, classnames: list[str]) -> TipAdapterModel:
+        return TipAdapterModel(clip, classnames, self.templates())
+
+    def fit(self) -> None:
+        items, model = self.dm.dataset.train_x, self.model
+        loader = features.loader_over(self, items, augmented=True)
+        views = sum(features.compute(self, loader) for _ in range(self.options.AUGMENT_EPOCH))
+        model.keys = unit(views)
+        model.labels = torch.tensor([item.label for item in items], device=self.device)
+        alpha, beta = self.options.INIT_ALPHA, self.options.INIT_BETA
+        if self.dm.dataset.val:
+            alpha, beta = self._search()
+        model.alpha.fill_(alpha)
+        model.beta.fill_(beta)
+        print(f"Cache of {len(items)} images, alpha = {alpha:.2f}, beta = {beta:.2f}")
+
+    @torch.no_grad()
+    def _search(self) -> tuple[float, float]:
+        """The alpha and beta of a grid that are best on validation images; of equals, the first."""
+        o, val = self.options, features.of_items(self, self.dm.dataset.val)
+        betas, alphas = (torch.linspace(0.1, end, n) for end, n in zip(o.SEARCH_SCALE, o.SEARCH_STEP, strict=True))
+        zero_shot = ZeroshotModel.classify(self.model.eval(), val.values)
+        best = (-1.0, 0.0, 0.0)
+        for beta in betas.tolist():
+            votes = self.model.cached(val.values, beta)
+            right = (zero_shot + alphas.to(votes)[:, None, None] * votes).argmax(-1) == val.labels
+            score, index = right.float().mean(1).max(0)
+            if score.item() > best[0]:
+                best = (score.item(), alphas[index].item(), beta)
+        return best[1:]
