@@ -5,7 +5,7 @@ once for the whole batch. After the last layer only CLS is read, so that layer a
 and what comes before the first prompt (patches, positions, ln_pre) needs no gradient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -86,13 +86,22 @@ class ViT(nn.Module):
         """L2-normalised image features, (batch, embed_dim); arguments as in `tokens`."""
         return self.read(self.tokens(images, prompts), prompts)
 
-    def read(self, x: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
-        """Features from the tokens that enter the last block: only CLS asks there."""
+    def read(
+        self,
+        x: Tensor,
+        prompts: Sequence[Tensor] | Tensor = (),
+        attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention,
+    ) -> Tensor:
+        """Features from the tokens that enter the last block: only CLS asks there.
+
+        Args:
+            attention: of CLS's query (batch, heads, 1, d) over keys and values (batch, heads, tokens, d).
+        """
         block = self.blocks[-1]
         x, context = self._with_prompts(x, prompts, self.depth - 1)
         k, v = self._keys(block.kv(x), context)
         cls = x[:, :1]
-        y = F.scaled_dot_product_attention(block.q(cls).transpose(1, 2), k, v).transpose(1, 2)
+        y = attention(block.q(cls).transpose(1, 2), k, v).transpose(1, 2)
         return unit(self.ln_post(block.finish(cls, y)[:, 0]) @ self.proj)
 
     def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, tuple | None]:

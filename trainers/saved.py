@@ -1,0 +1,104 @@
+"""A finished training run, opened again from its output folder alone: the model as trained, without its data set."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from yacs.config import CfgNode
+
+from dassl.data.transforms import build_transform
+from toolbox.errors import UserError, nearest
+from trainers.base import PromptTrainer
+from trainers.config import extend_cfg, methods
+from vlm.prompted import PromptedCLIP
+
+
+class _WithoutData:
+    """Stands before a method's class: class names are given instead of read from a data set."""
+
+    dataset: SimpleNamespace
+
+    def build_data_loader(self) -> None:
+        self.dm = SimpleNamespace(dataset=self.dataset)
+        self.num_classes = len(self.dataset.classnames)
+        self.lab2cname = dict(enumerate(self.dataset.classnames))
+
+
+@dataclass
+class SavedRun:
+    """The model in evaluation mode, its class names, and what turns a PIL image into its input."""
+
+    folder: Path
+    trainer: PromptTrainer
+    classnames: list[str]
+    result: dict[str, Any]
+
+    @property
+    def model(self) -> PromptedCLIP:
+        return self.trainer.model
+
+    @cached_property
+    def transform(self) -> Any:
+        return build_transform(self.trainer.cfg, is_train=False)
+
+    @torch.no_grad()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """(batch, n_cls) of preprocessed images (batch, 3, height, width)."""
+        with self.trainer.precision.context():
+            return self.model(images.to(self.trainer.device)).float().softmax(-1).cpu()
+
+
+def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int | None = None) -> SavedRun:
+    """Rebuild the model of a finished run and load what it trained.
+
+    Args:
+        folder: the run's output folder, with result.json.
+        classnames: other classes than those it was trained on, for methods that can.
+
+    Raises:
+        UserError: the folder holds no finished run, its method is not here, or the checkpoint does not fit.
+    """
+    folder = Path(folder)
+    result = _read(folder / "result.json")
+    by_name = {method.__name__: method for method in methods()}
+    if result["method"] not in by_name:
+        raise UserError(
+            f"{folder} was trained with {result['method']}, which is not here (a plugin? give --plugin); "
+            f"{nearest(result['method'], by_name)}"
+        )
+    method = by_name[result["method"]]
+    names = classnames or result["classnames"]
+    dataset = SimpleNamespace(classnames=names, name=result["dataset"], templates=result.get("templates", []))
+    without_data = type(method.__name__, (_WithoutData, method), {"dataset": dataset})
+    trainer = without_data(_config(result))
+    trainer.load_model(str(folder), epoch)
+    trainer.set_model_mode("eval")
+    return SavedRun(folder, trainer, names, result)
+
+
+def _config(result: dict[str, Any]) -> CfgNode:
+    cfg = CfgNode.load_cfg(result["config"])
+    cfg.defrost()
+    extend_cfg(cfg)  # keys that came after the run was made
+    cfg.VERBOSE = False
+    cfg.freeze()
+    return cfg
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        if result["status"] == "finished":
+            return result
+    except FileNotFoundError as error:
+        raise UserError(
+            f"no {path.name} in {path.parent}: give the output folder of a finished training run"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged: {error}; train again or restore it") from error
+    raise UserError(f"the run in {path.parent} is not finished; start the same command again to finish it")
