@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -34,20 +35,35 @@ def find_dassl() -> ModuleType | None:
 def find_clip() -> ModuleType | None:
     """Import the user's own `clip` and return it; None where the bundled one is used.
 
-    PyPI's packages of that name can be installed and yet not be imported (they want `pkg_resources`, which setuptools
-    has dropped), or are something else: so it is tried, not only looked for.
+    Checkouts of CoOp, MaPLe and the like bring a copy of their own, which is used. PyPI's packages of that name can be
+    installed and yet not be imported (they want `pkg_resources`, which is gone), lack what trainers of this family
+    call, or are something else altogether: so it is tried, not only looked for.
     """
     if _is_elsewhere("clip"):
         try:
             found = importlib.import_module("clip.clip")
-            if hasattr(found, "tokenize") and hasattr(found, "load"):
-                return sys.modules["clip"]
+            fault = _fault_of_clip(found)
         except Exception as error:  # a broken third-party package may fail in any way
-            print(f"note: the installed clip package cannot be imported ({error}); the bundled one is used")
+            fault = f"it cannot be imported: {error}"
+        if not fault:
+            return sys.modules["clip"]
+        print(f"note: the clip package on the path is not used ({fault}); the bundled one is")
         for name in [name for name in sys.modules if name.partition(".")[0] == "clip"]:
             del sys.modules[name]
     _use_bundled("clip")
     return None
+
+
+def _fault_of_clip(clip: ModuleType) -> str:
+    """Why trainers of the CoOp family could not use this module; empty where they can."""
+    missing = [name for name in ("tokenize", "load", "build_model", "_MODELS", "_download") if not hasattr(clip, name)]
+    if missing:
+        return f"it has no {missing[0]}"
+    try:
+        inspect.signature(clip._download).bind("url")
+    except TypeError:
+        return "its _download wants more than an address"
+    return ""
 
 
 def _is_elsewhere(name: str) -> bool:

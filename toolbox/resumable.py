@@ -31,6 +31,9 @@ class Resumable:
             state["scaler"] = self.scaler.state_dict()
         return state
 
+    def check_extra_state(self, state: dict[str, Any], directory: str) -> None:
+        """Hook, before anything of a checkpoint in `directory` is put back: raise UserError if it is of another run."""
+
     def load_extra_state(self, state: dict[str, Any]) -> None:
         """Take back what `extra_state` returned; called when training resumes, after models and optimisers."""
         if "best_result" in state:
@@ -69,7 +72,13 @@ class Resumable:
             return 0
         print(f"Found checkpoint at {directory} (will resume training)")
         for name, checkpoint in checkpoints.items():
-            put_back(checkpoint, self._models[name], self._optims[name], self._scheds[name])
+            self.check_extra_state(checkpoint.get("extra", {}), directory)
+            try:
+                put_back(checkpoint, self._models[name], self._optims[name], self._scheds[name])
+            except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+                raise UserError(
+                    f"the checkpoint in {Path(directory) / name} is not of this model and optimiser: {error}"
+                ) from error
         self.load_extra_state(checkpoint.get("extra", {}))
         self._random_states = checkpoint.get("random")
         print(f"Resume after epoch {checkpoint['epoch']}")
@@ -126,6 +135,8 @@ def _newest_whole_set(directory: Path, names: list[str]) -> dict[str, dict[str, 
     candidates = [*pointed] if len(pointed) == 1 else []
     candidates += [epoch_file(epoch) for epoch in sorted(common, reverse=True)]
     for file in candidates:
+        if not all((folder / file).is_file() for folder in folders):
+            continue
         checkpoints = {name: load_checkpoint(str(directory / name / file)) for name in names}
         if len({checkpoint["epoch"] for checkpoint in checkpoints.values()}) == 1:
             return checkpoints

@@ -10,6 +10,14 @@ import toolbox
 from toolbox import find_host
 from toolbox.errors import UserError
 
+WORKING = """
+_MODELS = {}
+def load(name): pass
+def tokenize(text): pass
+def build_model(state): pass
+def _download(url, root=None): pass
+"""
+
 
 @pytest.fixture
 def fresh_clip(monkeypatch):
@@ -51,9 +59,15 @@ def test_something_else_called_clip_is_passed_over(tmp_path, monkeypatch, fresh_
 
 
 def test_a_working_clip_is_used(tmp_path, monkeypatch, fresh_clip):
-    working = {"clip/__init__.py": "from .clip import *", "clip/clip.py": "def load(): pass\ndef tokenize(): pass"}
-    install(tmp_path, monkeypatch, working)
+    install(tmp_path, monkeypatch, {"clip/__init__.py": "", "clip/clip.py": WORKING})
     assert find_host.find_clip().__path__ == [str(tmp_path / "clip")]
+
+
+def test_a_clip_whose_download_needs_a_folder_is_passed_over(tmp_path, monkeypatch, fresh_clip, capsys):
+    other = WORKING.replace("_download(url, root=None)", "_download(url, root)")
+    install(tmp_path, monkeypatch, {"clip/__init__.py": "", "clip/clip.py": other})
+    assert find_host.find_clip() is None
+    assert "_download" in capsys.readouterr().out
 
 
 def test_a_folder_called_clip_is_no_package(tmp_path, monkeypatch, fresh_clip):
