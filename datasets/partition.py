@@ -17,7 +17,8 @@ def divide(
 ) -> dict[str, list[Item]]:
     """Divide `items` into parts of about `shares` (they sum to 1) of every class; each group goes to one part whole.
 
-    A function of (items, shares, seed, groups) alone. Classes with as many groups as parts or more have images in every part.
+    A function of (items, shares, seed, groups) alone. Classes with as many groups (of like size, of
+    that class alone) as parts or more have images in every part.
     """
     groups = groups or {}
     members: dict[str, list[Item]] = defaultdict(list)
@@ -49,13 +50,14 @@ def cut_validation(
 def _targets(
     items: Sequence[Item], shares: Mapping[str, float], members: Mapping[str, list[Item]]
 ) -> dict[str, dict[int, float]]:
-    """Images of each class that each part should get: its share, but at least one where there are groups for all parts."""
+    """Images of each class that each part should get: its share, but at least a group where there are enough for all parts."""
     total = Counter(item.label for item in items)
     n_groups = Counter(label for group in members.values() for label in {item.label for item in group})
     wanted: dict[str, dict[int, float]] = {part: {} for part in shares}
     for label, n in total.items():
-        poor = [part for part in shares if 0 < shares[part] * n < 1 and n_groups[label] >= len(shares)]
+        one = n / n_groups[label]
+        poor = [part for part in shares if 0 < shares[part] * n < one and n_groups[label] >= len(shares)]
         rest = sum(shares[part] for part in shares if part not in poor)
         for part, share in shares.items():
-            wanted[part][label] = 1.0 if part in poor else share * (n - len(poor)) / rest
+            wanted[part][label] = one if part in poor else share * (n - one * len(poor)) / rest
     return wanted

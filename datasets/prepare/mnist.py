@@ -25,7 +25,7 @@ def medmnist(name: str, size: int, npz_folder: Path | None, scratch: Path) -> Re
     entries = []
     for part in ("train", "val", "test"):
         data = _open(reader, name, part, size, npz_folder, scratch)
-        folder = scratch / "images" / part
+        folder = scratch / part
         folder.mkdir(parents=True)
         pairs = enumerate(zip(data.imgs, data.labels, strict=True))
         for index, (pixels, label) in track(pairs, f"{name} {part}", len(data.imgs), transient=True):

@@ -101,7 +101,7 @@ class RawTree:
         empty = [name for name, paths in found.items() if not paths]
         if empty:
             raise UserError(
-                f"no images in a folder called {empty[0]!r} below {self.root}; expected: {', '.join(found)}"
+                f"no images in a folder {empty[0]!r} below {self.root}; expected: {', '.join(found)}"
             )
         return found
 

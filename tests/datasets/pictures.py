@@ -15,7 +15,7 @@ def picture(path: Path, side: int = 16, **save) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
     coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
-    coarse.resize((side, side), Image.Resampling.NEAREST).save(path, **save)
+    coarse.resize((side, side), Image.Resampling.BICUBIC).save(path, **save)
     return path
 
 
