@@ -18,17 +18,6 @@ from trainers.config import extend_cfg, methods
 from vlm.prompted import PromptedCLIP
 
 
-class _WithoutData:
-    """Stands before a method's class: class names are given instead of read from a data set."""
-
-    dataset: SimpleNamespace
-
-    def build_data_loader(self) -> None:
-        self.dm = SimpleNamespace(dataset=self.dataset)
-        self.num_classes = len(self.dataset.classnames)
-        self.lab2cname = dict(enumerate(self.dataset.classnames))
-
-
 @dataclass
 class SavedRun:
     """The model in evaluation mode, its class names, and what turns a PIL image into its input."""
@@ -74,8 +63,9 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
     method = by_name[result["method"]]
     names = classnames or result["classnames"]
     dataset = SimpleNamespace(classnames=names, name=result["dataset"], templates=result.get("templates", []))
-    without_data = type(method.__name__, (_WithoutData, method), {"dataset": dataset})
-    trainer = without_data(_config(result))
+    trainer = method.__new__(method)
+    trainer.named = dataset
+    trainer.__init__(_config(result))
     trainer.load_model(str(folder), epoch)
     trainer.set_model_mode("eval")
     return SavedRun(folder, trainer, names, result)
