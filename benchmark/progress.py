@@ -1,6 +1,7 @@
 """The live view of a sweep: done, running, failed, time left; plain lines where the output is no terminal."""
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 
 from rich.console import Console
@@ -11,6 +12,9 @@ from benchmark.jobs import Job
 
 _EPOCH = re.compile(r"epoch \[(\d+)/(\d+)\]\s+batch \[(\d+)/(\d+)\].*?loss (\S+)", re.IGNORECASE)
 
+QUIET_S = 20.0
+"""Longest silence of a running job where no bar can be shown."""
+
 
 class Live:
     """Follows a sweep of `total` jobs."""
@@ -19,6 +23,7 @@ class Live:
         self.total = total
         self.console = console
         self.failed = 0
+        self.said = time.monotonic()
         columns = [TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")]
         columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
         self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
@@ -28,6 +33,7 @@ class Live:
         """Pass outcomes on, showing each."""
         with self.progress:
             for number, outcome in enumerate(outcomes, start=1):
+                self.said = time.monotonic()
                 self.failed += outcome.state == "failed"
                 self.progress.update(self.task, advance=1)
                 self._describe("")
@@ -39,11 +45,15 @@ class Live:
     def listen(self, job: Job, line: str) -> None:
         """Show the epoch and loss of the running job, read from the lines every Dassl trainer prints."""
         found = _EPOCH.search(line)
-        if found:
-            epoch, epochs, _, _, loss = found.groups()
-            self._describe(f"{job.title}: epoch {epoch}/{epochs}, loss {loss}")
-        else:
+        if not found:
             self._describe(job.title)
+            return
+        epoch, epochs, _, _, loss = found.groups()
+        text = f"{job.title}: epoch {epoch}/{epochs}, loss {loss}"
+        self._describe(text)
+        if not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
+            self.said = time.monotonic()
+            self.console.print(f"      {text}", highlight=False, markup=False, soft_wrap=True)
 
     def _describe(self, text: str) -> None:
         failed = f"{self.failed} failed  " if self.failed else ""
