@@ -1,0 +1,117 @@
+"""How much less time the baselines' text sides take than on a plain tower of 77 tokens: python benchmarks/baselines_step.py
+
+Forward and backward pass of the text features of one training step (zero-shot: forward alone), at the size of ViT-B/16's
+text tower, with random weights and Kvasir's eight class names. Both sides run in turn in the same process.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import trainers  # noqa: F401  registers the methods
+from datasets.facts import find
+from tests.oracles import baselines
+from trainers.cocoop import CoCoOpModel
+from trainers.coop import CoOpModel
+from trainers.ivlp import IVLPModel
+from trainers.kgcoop import KgCoOpModel
+from trainers.maple import MaPLeModel
+from trainers.promptsrc import PromptSRCModel
+from trainers.templates import class_features
+from vlm.backbone import Backbone, from_open_clip_model, openai_model
+from vlm.prompted import PromptedCLIP
+from vlm.random_clip import random_state
+
+WORDS = "a photo of a"
+
+
+def backbone(layers: int) -> Backbone:
+    """ViT-B/16's text tower beside a small image tower that is as deep, which the text side does not run."""
+    sizes = {
+        "embed_dim": 512,
+        "image_resolution": 32,
+        "vision_layers": layers,
+        "vision_width": 64,
+        "vision_patch_size": 16,
+        "context_length": 77,
+        "vocab_size": 49408,
+        "transformer_width": 512,
+        "transformer_layers": layers,
+    }
+    return from_open_clip_model("random ViT-B/16 text tower", openai_model(random_state(sizes, seed=1)))
+
+
+def models(clip: Backbone, names: list[str]) -> dict[str, PromptedCLIP]:
+    """Each method as published."""
+    depth = min(9, clip.text.depth)
+    ctx = {n: 0.02 * torch.randn(n, clip.text.width) for n in (4, 16)}
+    deep = {"n_ctx_text": 4, "n_ctx_vision": 4, "depth_text": depth, "depth_vision": depth}
+    return {
+        "CoOp (16 tokens)": CoOpModel(clip, names, ctx[16]),
+        "KgCoOp": KgCoOpModel(clip, names, ctx[4], ["a photo of a {}."]),
+        "CoCoOp": CoCoOpModel(clip, names, ctx[4]),
+        "MaPLe": MaPLeModel(clip, names, WORDS, 2, depth),
+        "IVLP": IVLPModel(clip, names, WORDS, **deep),
+        "PromptSRC": PromptSRCModel(clip, names, ["a photo of a {}."], ctx_init=WORDS, **deep),
+    }
+
+
+def step(model: PromptedCLIP, features: Callable[[], Tensor]) -> float:
+    """Seconds of a forward and backward pass of text features."""
+    began = time.perf_counter()
+    features().square().sum(-1).mul(0.5).sum().backward()
+    taken = time.perf_counter() - began
+    model.zero_grad(set_to_none=True)
+    return taken
+
+
+def seconds(function: Callable[[], Tensor]) -> float:
+    began = time.perf_counter()
+    with torch.no_grad():
+        function()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--layers", type=int, default=12, help="layers of the text tower (12 in ViT-B/16)")
+    parser.add_argument("--images", type=int, default=4, help="images a batch for CoCoOp, whose text depends on them")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    clip, names = backbone(args.layers), list(find("kvasir").classnames)
+    images = F.normalize(torch.randn(args.images, clip.embed_dim), dim=-1)
+    print(
+        f"{len(names)} classes, {args.layers} layers of 512, {args.threads} threads, float32, torch {torch.__version__}"
+    )
+    print(f"{'method':<20} {'77 tokens, ms':>14} {'here, ms':>10} {'ratio':>7}")
+    for name, model in models(clip, names).items():
+        plain, ours = [], []
+        for _ in range(args.repeats + 1):  # the first warms up
+            plain.append(step(model, lambda m=model: baselines.text_features(m, names, images)))
+            ours.append(step(model, lambda m=model: m.text_features(images)))
+        _row(name, plain[1:], ours[1:])
+    texts = [f"a photo of a {name}." for name in names]
+    plain = [seconds(lambda: baselines.plain_features(clip.text, texts)) for _ in range(args.repeats + 1)]
+    ours = [seconds(lambda: class_features(clip, names, ["a photo of a {}."])) for _ in range(args.repeats + 1)]
+    _row("ZeroshotCLIP", plain[1:], ours[1:])
+
+
+def _row(name: str, plain: list[float], ours: list[float]) -> None:
+    slow, fast = 1000 * median(plain), 1000 * median(ours)
+    print(f"{name:<20} {slow:>14.0f} {fast:>10.1f} {slow / fast:>6.1f}x", flush=True)
+
+
+if __name__ == "__main__":
+    main()
