@@ -16,6 +16,7 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -30,8 +31,10 @@ from dassl.evaluation import build_evaluator
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset
+from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers import checkpoint, features, result
+from trainers import checkpoint, distributed, features, result
+from trainers.identity import check_same_run, identity
 from trainers.metrics import evaluate
 from trainers.precision import Precision
 from trainers.templates import choose_templates
@@ -53,6 +56,7 @@ class PromptTrainer(TrainerX):
     defaults: dict = {}
     folder = "prompt_learner"
     trains = True
+    named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
 
     def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
         """The method's model over the frozen backbone."""
@@ -85,7 +89,8 @@ class PromptTrainer(TrainerX):
     # Building
 
     def check_cfg(self, cfg) -> None:
-        self._started = time.time()
+        self._started, self._seconds_before, self.starts = time.time(), 0.0, 1
+        self.resumable_epoch = 0  # the newest epoch that a checkpoint by this process lets a run go on from
         self.precision = Precision(cfg.TRAINER[self.section].PREC, self._device(cfg))
 
     @staticmethod
@@ -93,10 +98,15 @@ class PromptTrainer(TrainerX):
         return torch.device("cuda" if torch.cuda.is_available() and cfg.USE_CUDA else "cpu")
 
     def build_data_loader(self) -> None:
+        if self.named is not None:
+            self.dm = SimpleNamespace(dataset=self.named)
+            self.num_classes, self.lab2cname = len(self.named.classnames), dict(enumerate(self.named.classnames))
+            return
         self.dm = DataManager(self.cfg, dataset_wrapper=ImageDataset)
         for name in ("train_loader_x", "train_loader_u", "val_loader", "test_loader", "num_classes", "lab2cname"):
             setattr(self, name, getattr(self.dm, name))
         self.num_source_domains = self.dm.num_source_domains
+        self.train_loader_x = distributed.share(self.train_loader_x)
 
     def build_model(self) -> None:
         clip = vlm.load(self.cfg.MODEL.BACKBONE.NAME, str(self.device), self.precision.weights)
@@ -113,6 +123,7 @@ class PromptTrainer(TrainerX):
             self.optim = build_optimizer(self.model, self.cfg.OPTIM)
             self.sched = build_lr_scheduler(self.optim, self.cfg.OPTIM)
         self.register_model(self.folder, self.model, self.optim, self.sched)
+        self.loss = distributed.loss_of(self.model) if self.trains else None
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
 
@@ -122,7 +133,7 @@ class PromptTrainer(TrainerX):
         began = time.perf_counter()
         images, labels = self.parse_batch_train(batch)
         with self.precision.context():
-            logits, loss = self.model.loss(images, labels)
+            logits, loss = self.loss(images, labels)
         if not torch.isfinite(loss):
             raise self._broken(batch)
         self.precision.step(loss, self.optim, self.model)
@@ -133,23 +144,42 @@ class PromptTrainer(TrainerX):
         return summary
 
     def _broken(self, batch: dict) -> UserError:
-        files = ", ".join(map(str, batch.get("impath", [])[:8]))
+        files = ", ".join(map(str, batch.get("impath", [])))
         return UserError(
             f"the loss is not finite at epoch {self.epoch + 1}, batch {self.batch_idx + 1} (files: {files}); the last "
             f"checkpoint in {self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
         )
 
+    def _check_finite(self) -> None:
+        """The step after the last loss of an epoch can spoil the parameters; then they must not become a checkpoint."""
+        spoilt = [name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()]
+        if spoilt:
+            raise UserError(
+                f"parameters are not finite after epoch {self.epoch + 1} ({', '.join(spoilt)}); the last checkpoint in "
+                f"{self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
+            )
+
     def parse_batch_train(self, batch: dict) -> tuple[Tensor, Tensor]:
         return batch["img"].to(self.device), batch["label"].to(self.device)
 
     def after_epoch(self) -> None:
+        self._check_finite()
         if self.gaussian is not None:
             self.gaussian.add()
             if self.epoch + 1 == self.max_epoch:
                 self.gaussian.apply()
                 print("Prompts are now their Gaussian average over the epochs")
-        super().after_epoch()
-        checkpoint.keep_for_resume(self)
+        if distributed.is_first():
+            super().after_epoch()
+            checkpoint.keep_for_resume(self)
+
+    def init_writer(self, log_dir: str) -> None:
+        if distributed.is_first():
+            super().init_writer(log_dir)
+
+    def after_train(self) -> None:
+        if distributed.is_first():
+            super().after_train()
 
     def train(self) -> None:
         if self.trains:
@@ -163,17 +193,32 @@ class PromptTrainer(TrainerX):
 
     def extra_state(self) -> dict:
         average = {} if self.gaussian is None else {"gaussian": self.gaussian.state_dict()}
-        return {**super().extra_state(), **average, "overflows": self.precision.overflows}
+        counts = {"overflows": self.precision.overflows, "train_seconds": self.train_seconds(), "starts": self.starts}
+        return {**super().extra_state(), **average, **counts, "identity": identity(self)}
+
+    def check_extra_state(self, state: dict, directory: str) -> None:
+        super().check_extra_state(state, directory)
+        check_same_run(state.get("identity", {}), identity(self), directory)
 
     def load_extra_state(self, state: dict) -> None:
         super().load_extra_state(state)
         self.precision.overflows = state.get("overflows", 0)
+        self.starts = state.get("starts", 0) + 1
+        self._seconds_before = state.get("train_seconds", 0.0)
         if self.gaussian is not None and "gaussian" in state:
             self.gaussian.load_state_dict(state["gaussian"])
 
     def save_model(self, epoch, directory, is_best=False, val_result=None, model_name="") -> None:
+        # What training resumes from is written last: a run killed in between repeats the epoch and writes both again.
+        best = is_best or model_name == BEST
+        checkpoint.save_trained(self, epoch + 1, Path(directory) / self.folder, best)
         super().save_model(epoch, directory, is_best, val_result, model_name)
-        checkpoint.save_trained(self, epoch + 1, Path(directory) / self.folder, is_best)
+        if not model_name:
+            self.resumable_epoch = epoch + 1
+
+    def train_seconds(self) -> float:
+        """Time since the first start of the run, without the time it was stopped and what was done twice."""
+        return self._seconds_before + time.time() - self._started
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
         """Load what a run trained, ours or the reference program's, and check that it fits this model.
@@ -200,6 +245,8 @@ class PromptTrainer(TrainerX):
         evaluator = build_evaluator(self.cfg, lab2cname=self.lab2cname)
         began, logits, labels, paths = time.time(), [], [], []
         for output, label, files in self._outputs(loader):
+            if not torch.isfinite(output).all():
+                raise UserError(f"logits are not finite for images among {', '.join(files)}: no result is written")
             evaluator.process(output, label)
             logits.append(output.cpu())
             labels.append(label.cpu())

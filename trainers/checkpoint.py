@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
+from toolbox.seals import check_seal, seal
 
 if TYPE_CHECKING:
     from trainers.base import PromptTrainer
@@ -33,15 +34,16 @@ def describe(trainer: "PromptTrainer") -> dict[str, str]:
 def save_trained(trainer: "PromptTrainer", epoch: int, folder: Path, is_best: bool) -> None:
     """Write `model-<epoch>.safetensors` (and `model-best.safetensors`): the trained tensors, nothing of the frozen CLIP."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trainer.model.state_dict().items()}
-    meta = {**describe(trainer), "epoch": str(epoch)}
+    meta = seal({**describe(trainer), "epoch": str(epoch)}, tensors)
+    content = save(tensors, metadata=meta)  # in memory: safetensors' own writer hides what is wrong with a disk
     for name in [f"model-{epoch}"] + ["model-best"] * is_best:
-        atomic_write(folder / f"{name}.safetensors", lambda part: save_file(tensors, part, metadata=meta))
+        atomic_write(folder / f"{name}.safetensors", lambda part: part.write_bytes(content))
 
 
 def keep_for_resume(trainer: "PromptTrainer") -> None:
     """Make sure the epoch that just ended can be resumed from, and drop the one that was kept only for that."""
     folder, epoch = Path(trainer.output_dir) / trainer.folder, trainer.epoch + 1
-    if not (folder / f"model.pth.tar-{epoch}").exists():
+    if trainer.resumable_epoch != epoch:  # a file of that name may be there, but the pointer is of an earlier one
         trainer.save_model(trainer.epoch, trainer.output_dir)
     frequency = trainer.cfg.TRAIN.CHECKPOINT_FREQ
     wanted = {trainer.max_epoch, epoch}
@@ -124,11 +126,13 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if path.suffix == ".safetensors":
         try:
             with safe_open(path, framework="pt") as file:
-                return {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+                state, meta = {key: file.get_tensor(key) for key in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+        except (SafetensorError, OSError, UnicodeDecodeError) as error:
             raise UserError(
                 f"{path} cannot be read: {error}; it is damaged, delete it or load another epoch"
             ) from error
+        check_seal(meta, path, "delete it or load another epoch", state)
+        return state, meta
     loaded: dict[str, Any] = load_checkpoint(str(path))
     state = {k: v.float() if v.is_floating_point() else v for k, v in loaded["state_dict"].items()}
     return state, {"epoch": str(loaded.get("epoch", "?"))}

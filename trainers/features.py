@@ -98,8 +98,12 @@ def of_loader(trainer: "PromptTrainer", loader: DataLoader) -> Features:
 
 @torch.no_grad()
 def compute(trainer: "PromptTrainer", loader: DataLoader) -> Tensor:
-    """Features of the images a loader gives, (n, embed_dim), on the trainer's device."""
-    with trainer.precision.context():
+    """Features of the images a loader gives, (n, embed_dim), on the trainer's device.
+
+    Random states are left as they were: going through a loader draws a seed, and whether features are kept already must
+    not decide the numbers a run draws after this.
+    """
+    with torch.random.fork_rng(devices=[]), trainer.precision.context():
         return torch.cat([trainer.model.clip.image(batch["img"].to(trainer.device)).float() for batch in loader])
 
 

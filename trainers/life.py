@@ -1,7 +1,11 @@
 """From arguments to a finished run in its output folder: skip, resume or start; one process a folder."""
 
 import argparse
+import contextlib
+import errno
 import fcntl
+import io
+import os
 import random
 import signal
 import sys
@@ -19,6 +23,7 @@ from dassl.engine import build_trainer
 from dassl.utils import setup_logger
 from toolbox.errors import UserError
 from trainers.config import setup_cfg
+from trainers.distributed import is_first, process_group
 from trainers.result import is_finished
 
 
@@ -35,7 +40,7 @@ def start(args: argparse.Namespace) -> None:
     if is_finished(folder):
         print(f"Results exist in {folder}: nothing to do (remove {folder / 'result.json'} to run again)")
         return
-    with _alone_in(folder), _logged(folder), _scheduler_may_stop():
+    with _in_one_line(folder), process_group(), _owned(folder), _scheduler_may_stop():
         _header(args, cfg)
         seed(cfg.SEED)
         trainer = build_trainer(cfg)
@@ -45,6 +50,18 @@ def start(args: argparse.Namespace) -> None:
             trainer.test()
         elif not args.no_train:
             trainer.train()
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """The output folder locked, cleared of unfinished files and with its log open; of several processes by the first."""
+    if not is_first():
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+        return
+    with _alone_in(folder), _logged(folder):
+        _remove_unfinished(folder)
+        yield
 
 
 def seed(value: int) -> None:
@@ -67,16 +84,47 @@ def _header(args: argparse.Namespace, cfg: CfgNode) -> None:
 
 
 @contextmanager
+def _in_one_line(folder: Path) -> Iterator[None]:
+    """What stops a run and is no fault of the program, as one line."""
+    again = "start the same command again to go on from the last checkpoint"
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        first = str(error).partition(". ")[0]
+        raise UserError(f"{first}; lower DATALOADER.TRAIN_X.BATCH_SIZE or DATALOADER.TEST.BATCH_SIZE") from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        where = error.filename or folder
+        raise UserError(f"cannot write {where}: {os.strerror(error.errno)}; make room, then {again}") from error
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            f"a process that loads images for {folder} was killed (no memory left?); {again}, "
+            "with a smaller DATALOADER.NUM_WORKERS if it happens again"
+        ) from error
+
+
+@contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. It is the process's own, not the open file's: processes that load images do not inherit it,
+    and so cannot keep it when the run is killed."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise UserError(
                 f"another process is at work in {folder}; wait for it or choose another --output-dir"
             ) from error
         yield
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files of an attempt that was killed while it wrote."""
+    for part in folder.rglob(".*.part"):
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -98,10 +146,15 @@ def _logged(folder: Path) -> Iterator[None]:
 @contextmanager
 def _scheduler_may_stop() -> Iterator[None]:
     """SIGTERM ends the run with exit code 143; the last epoch's checkpoint is on disk, and the next start goes on from it."""
+    ours = os.getpid()
 
     def stop(*_) -> NoReturn:
+        if os.getpid() != ours:  # a process that loads images has inherited this handler
+            os._exit(128 + signal.SIGTERM)
+        # A scheduler may have stopped the loading processes too; torch would raise its own error for that.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         print("SIGTERM: stopping; start the same command again to go on from the last checkpoint", file=sys.stderr)
-        raise SystemExit(143)
+        raise SystemExit(128 + signal.SIGTERM)
 
     try:
         before = signal.signal(signal.SIGTERM, stop)

@@ -5,7 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
-import time
+from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import toolbox
 import vlm
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
+from toolbox.seals import check_seal, seal
 
 if TYPE_CHECKING:
     from trainers.base import PromptTrainer
@@ -46,11 +47,22 @@ def check_preprocessing(cfg, clip: vlm.Backbone) -> None:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a run in `folder` left its results."""
+    """Whether a run in `folder` left its results.
+
+    Raises:
+        UserError: it did, but they are not those that were written.
+    """
+    path = folder / "result.json"
     try:
-        return json.loads((folder / "result.json").read_text(encoding="utf-8")).get("status") == "finished"
-    except (OSError, ValueError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return False
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}); remove it and run again") from error
+    if not isinstance(value, dict) or value.get("status") != "finished":
+        raise UserError(f"{path} is not a result of this program, or damaged; remove it and run again")
+    check_seal(value, path, "remove it and run again")
+    return True
 
 
 def write(
@@ -81,9 +93,11 @@ def write(
         "metrics": scores,
         "trainable_params": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "time": {
-            "train_s": time.time() - trainer._started - seconds if trainer.trains else 0.0,
+            "train_s": trainer.train_seconds() - seconds if trainer.trains else 0.0,
             "step_ms": 1000 * steps[len(steps) // 2] if steps else None,
             "test_s": seconds,
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "starts": trainer.starts,
         },
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "epochs": getattr(trainer, "max_epoch", 0),
@@ -97,7 +111,7 @@ def write(
         "config": cfg.dump(),
         "synthetic": bool(getattr(dataset, "synthetic", False)),
     }
-    atomic_json(folder / "result.json", value)
+    atomic_json(folder / "result.json", seal(value))
     print(f"Results: {folder / 'result.json'}")
 
 
@@ -117,9 +131,18 @@ def _versions() -> dict[str, str]:
 
 
 def _hardware(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    cpu = f"{_cpu_model()}, {torch.get_num_threads()} threads"
+    if device.type != "cuda":
+        return cpu
+    return f"{torch.cuda.get_device_name(device)}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}; {cpu}"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _git() -> dict | None:
