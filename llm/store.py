@@ -13,7 +13,7 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from toolbox.errors import UserError, nearest
@@ -55,13 +55,15 @@ def rows_digest(rows: Mapping[str, Tensor]) -> str:
 def save_rows(path: str | Path, rows: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write `rows` (class name -> `(layers, width)`, in label order, in the type they have) and `meta` (JSON values).
 
-    The same rows and metadata give the same bytes. Raises UserError where `read_store` would refuse the file.
+    The same rows and metadata give the same bytes. Raises UserError where `read_store` would refuse the file, and where
+    the disk does.
     """
     rows = {class_key(name): tensor.detach().cpu().contiguous() for name, tensor in rows.items()}
     _check(rows, path)
     header = {**meta, "classes": list(rows), "sha256": rows_digest(rows)}
     text = json.dumps(header, ensure_ascii=False, sort_keys=True)
-    atomic_write(path, lambda part: save_file(rows, part, metadata={HEADER_KEY: text}))
+    content = save(rows, metadata={HEADER_KEY: text})
+    atomic_write(path, lambda part: part.write_bytes(content))
 
 
 def read_store(path: str | Path) -> RowStore:

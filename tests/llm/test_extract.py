@@ -2,6 +2,7 @@
 
 import json
 import sys
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -157,6 +158,7 @@ def test_class_names_come_from_a_split_and_answers_from_a_file(tiny_folder, tmp_
         (["--classes", "a; b", "--name", "x"], "no written description of 'a'"),
         (["--classes", "a; b", "--name", "x", "--answer", "model"], "encoder and writes no answers"),
         (["--dataset", "busi", "odir2", "--output", "x.safetensors"], "need a folder"),
+        (["--dataset", "busi", "--device", "gpu"], "--device gpu"),
         (["--split", "gone.json"], r"gone\.json: not a split file"),
     ],
 )
@@ -183,14 +185,11 @@ def test_models_that_cannot_be_had_are_explained(tmp_path, monkeypatch):
 
 
 def test_gated_and_unknown_models_are_told_apart(monkeypatch):
-    import httpx2 as httpx
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     def refusing(kind):
         def load(*args, **kwargs):
-            raise OSError("no access") from kind(
-                "no", response=httpx.Response(403, request=httpx.Request("GET", "http://x"))
-            )
+            raise OSError("no access") from kind("no", response=Mock(headers={}))
 
         return load
 

@@ -1,6 +1,7 @@
 """The store: same bytes for the same rows, strict reading, no wrong number silently."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -141,6 +142,19 @@ def test_other_kinds_of_file_are_refused(tmp_path, content):
     (tmp_path / "x.safetensors").write_bytes(content)
     with pytest.raises(UserError, match=r"x\.safetensors: not a whole safetensors file"):
         read_store(tmp_path / "x.safetensors")
+
+
+def test_a_full_disk_leaves_the_old_file_and_one_clear_line(file, rows):
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"cannot write .*mine\.safetensors: File too large"):
+            save_rows(file, {**rows, "more": torch.ones(4, 8)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_missing_file_and_folder_are_named(tmp_path):
