@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -54,23 +54,30 @@ class ImageCache:
         return {**self.__dict__, "_pixels": None}
 
 
-def open_cache(cfg, paths: Sequence[str]) -> ImageCache:
-    """The cache of these images at the configured size, made if it is not there."""
+def open_cache(cfg, sums: Mapping[str, str]) -> ImageCache:
+    """The cache of the images that are the keys of `sums` (see `build_cache`) at the configured size."""
     size = cfg.DATALOADER.CACHE_SIZE or min(cfg.INPUT.SIZE)
-    return build_cache(_folder(cfg), paths, size, cfg.INPUT.INTERPOLATION)
+    return build_cache(_folder(cfg), list(sums), size, cfg.INPUT.INTERPOLATION, sums)
 
 
-def build_cache(folder: str | Path, paths: Sequence[str], size: int, interpolation: str = "bicubic") -> ImageCache:
+def build_cache(
+    folder: str | Path,
+    paths: Sequence[str],
+    size: int,
+    interpolation: str = "bicubic",
+    sums: Mapping[str, str] | None = None,
+) -> ImageCache:
     """Cache `paths` under `folder` with a shorter side of at most `size` pixels, or open the one that is there.
 
     The file's name is a hash of the paths, their sizes and times, `size` and `interpolation`: other images, another file.
+    `sums` may give the SHA-256 that an image must have when it is decoded.
     Raises UserError if an image cannot be read or the disk has no room.
     """
     paths = sorted(set(paths))
     stem = Path(folder) / _key(paths, size, interpolation)
     pixels_path, index_path = stem.with_suffix(".u8"), stem.with_suffix(".json")
     if not (pixels_path.is_file() and index_path.is_file()):
-        _write(pixels_path, index_path, paths, size, interpolation)
+        _write(pixels_path, index_path, paths, size, interpolation, sums or {})
     try:
         index = json.loads(index_path.read_text(encoding="utf-8"))
         intact = pixels_path.stat().st_size == sum(h * w * 3 for _, h, w, _ in index.values()) and index.keys() == set(
@@ -100,19 +107,25 @@ def _folder(cfg) -> Path:
     return beside if writable(beside) else Path(cfg.OUTPUT_DIR) / "image_cache"
 
 
-def _write(pixels_path: Path, index_path: Path, paths: Sequence[str], size: int, interpolation: str) -> None:
+def _write(
+    pixels_path: Path, index_path: Path, paths: Sequence[str], size: int, interpolation: str, sums: Mapping[str, str]
+) -> None:
     pixels_path.parent.mkdir(parents=True, exist_ok=True)
     needed, free = len(paths) * size * size * 3, shutil.disk_usage(pixels_path.parent).free
     if needed > free:
         raise UserError(
             f"the image cache needs about {needed >> 20} MB and {pixels_path.parent} has {free >> 20}; set DATALOADER.CACHE_DIR"
         )
+
+    def decode(path: str) -> np.ndarray:
+        return np.ascontiguousarray(shrink(read_image(path, sums.get(path, "")), size, interpolation))
+
     index: dict[str, list[int]] = {}
     offset = 0
     with atomic_path(pixels_path) as part, part.open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in track(range(0, len(paths), _CHUNK), "Decoding images", transient=True):
             chunk = paths[start : start + _CHUNK]
-            decoded = pool.map(lambda path: np.ascontiguousarray(shrink(read_image(path), size, interpolation)), chunk)
+            decoded = pool.map(decode, chunk)
             for path, pixels in zip(chunk, decoded, strict=True):
                 file.write(pixels)
                 index[path] = [offset, *pixels.shape[:2], zlib.crc32(pixels)]

@@ -4,6 +4,7 @@
 would clip to white, are scaled from their own minimum and maximum to 0..255.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +19,18 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", "
 _FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 Image.init()  # registers all formats, so that the list above can name them
 _DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, MemoryError, OverflowError, TypeError, IndexError, KeyError)
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, sha256: str = "") -> Image.Image:
     """The image at `path`, fully decoded, as RGB; of several frames or pages the first.
 
-    Raises UserError that names the file if it is missing, no image, broken, or larger than 100 megapixels.
+    `sha256` is what the file must have, if given: some formats, JPEG above all, decode damage to other pixels.
+    Raises UserError that names the file if it is missing, no image, broken, not the one meant, or larger than 100 megapixels.
     """
     path = Path(path)
     try:
+        if sha256 and file_sum(path) != sha256:
+            raise UserError(f"image {path} is not the one its split was made with (SHA-256 differs); restore it")
         if is_dicom(path):
             return Image.fromarray(read_dicom(path, MAX_PIXELS))
         with Image.open(path, formats=_FORMATS) as image:
@@ -41,10 +44,18 @@ def read_image(path: str | Path) -> Image.Image:
         raise UserError(f"image {path} does not exist; mend the split or restore the file") from None
     except Image.DecompressionBombError:
         raise UserError(f"image {path} is far too large to decode safely; make it smaller") from None
-    except _BROKEN as error:
+    except UserError:
+        raise
+    except Exception as error:  # decoders of broken files raise many kinds
         raise UserError(
             f"image {path} cannot be read ({_reason(error)}); restore it or take it out of the split"
         ) from None
+
+
+def file_sum(path: str | Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stretch(pixels: np.ndarray) -> np.ndarray:

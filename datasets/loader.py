@@ -20,7 +20,8 @@ class ImageDataset(DatasetWrapper):
 
     def __init__(self, cfg, data_source, transform=None, is_train=False):
         super().__init__(cfg, data_source, transform=transform, is_train=is_train)
-        self.read = open_cache(cfg, [item.impath for item in data_source]).read if cfg.DATALOADER.CACHE else read_image
+        self.sums = {item.impath: getattr(item, "sha256", "") for item in data_source}
+        self.read = open_cache(cfg, self.sums).read if cfg.DATALOADER.CACHE else self._decode
 
     def __getitem__(self, index: int) -> dict:
         item = self.data_source[index]
@@ -35,6 +36,9 @@ class ImageDataset(DatasetWrapper):
         if self.return_img0:
             output["img0"] = self.to_tensor(image)
         return output
+
+    def _decode(self, path: str) -> Image.Image:
+        return read_image(path, self.sums[path])
 
     def _augment(self, transform: Callable, image: Image.Image) -> torch.Tensor | list[torch.Tensor]:
         images = [transform(image) for _ in range(self.k_tfm)]

@@ -40,7 +40,8 @@ class MedicalDataset(DatasetBase):
         self.split_path = str(Path(self.dataset_dir) / self.facts.split_file)
 
         print(f"Reading split from {self.split_path}")
-        split = with_validation(name_classes(read_split(self.split_path), self.facts), cfg.DATASET.VAL_PERCENT)
+        content = read_split(self.split_path)
+        split = with_validation(name_classes(content, self.facts), cfg.DATASET.VAL_PERCENT)
         n_cls = len(split.classnames)
         subset_labels(n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)
         paths = dict.fromkeys(item.path for part in PARTS for item in split.part(part))
@@ -53,7 +54,7 @@ class MedicalDataset(DatasetBase):
         }
         used = subsample(used, n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)
         self.split_id = {part: part_id(used[part]) for part in PARTS} | {"fewshot": drawn.id if drawn else ""}
-        train, val, test = (_datums(used[part], files) for part in PARTS)
+        train, val, test = (_datums(used[part], files, content.sums) for part in PARTS)
         super().__init__(train_x=train, val=val, test=test)
 
     @classmethod
@@ -147,5 +148,8 @@ def with_validation(split: Split, share: float) -> Split:
     return Split(train, val, split.test, split.groups, split.meta)
 
 
-def _datums(items: Sequence[Item], files: Mapping[str, str]) -> list[Datum]:
-    return [Datum(impath=files[item.path], label=item.label, classname=item.classname) for item in items]
+def _datums(items: Sequence[Item], files: Mapping[str, str], sums: Mapping[str, str]) -> list[Datum]:
+    datums = [Datum(impath=files[item.path], label=item.label, classname=item.classname) for item in items]
+    for datum, item in zip(datums, items, strict=True):
+        datum.sha256 = sums.get(item.path, "")
+    return datums

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json
+from toolbox.seals import KEY, check_seal, seal
 
 PARTS = ("train", "val", "test")
 MAX_BYTES = 512 << 20
@@ -26,7 +27,8 @@ class Item(NamedTuple):
 class Split:
     """The three parts, each ordered by (label, path), and what the file says besides.
 
-    `groups` maps paths to a patient or lesion; images of one group belong in one part. `meta` is provenance.
+    `groups` maps paths to a patient or lesion; images of one group belong in one part. `meta` is provenance. `sums` maps
+    paths to the SHA-256 of the image file, and images that have one are checked when they are read.
     """
 
     train: list[Item]
@@ -34,6 +36,7 @@ class Split:
     test: list[Item]
     groups: dict[str, str] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
 
     def part(self, name: str) -> list[Item]:
         return getattr(self, name)
@@ -49,10 +52,12 @@ def read_split(path: str | Path) -> Split:
     """Read and validate a split file; `val` may be absent or empty.
 
     Raises UserError if it is missing, not JSON, not of the shape `{"train": [[path, label, class name], ...], ...}`,
-    empty, if labels do not run from 0 or a label has two names, or if an image is both in train and in test.
+    empty, if labels do not run from 0 or a label has two names, or if an image is both in train and in test; and if it has
+    a seal (`write_split` sets one) and is not as it was sealed.
     """
     path = Path(path)
     content = _read_json(path)
+    check_seal(content, path, f'restore it; if it is you who edited it, remove its key "{KEY}"')
     parts = {name: _items(path, name, content.get(name, [])) for name in PARTS}
     for name in ("train", "test"):
         if not parts[name]:
@@ -63,20 +68,23 @@ def read_split(path: str | Path) -> Split:
         raise UserError(
             f"{path}: {len(leaked)} images are in train and in test, first: {', '.join(sorted(leaked)[:3])}"
         )
-    groups, meta = content.get("groups") or {}, content.get("meta") or {}
-    if not (isinstance(groups, dict) and isinstance(meta, dict)):
-        raise UserError(f"{path}: 'groups' and 'meta' must be JSON objects")
-    return Split(**parts, groups={str(k): str(v) for k, v in groups.items()}, meta=meta)
+    groups, meta, sums = (content.get(key) or {} for key in ("groups", "meta", "sums"))
+    if not all(isinstance(value, dict) for value in (groups, meta, sums)):
+        raise UserError(f"{path}: 'groups', 'meta' and 'sums' must be JSON objects")
+    groups, sums = ({str(k): str(v) for k, v in value.items()} for value in (groups, sums))
+    return Split(**parts, groups=groups, meta=meta, sums=sums)
 
 
 def write_split(path: str | Path, split: Split) -> None:
-    """Write the split file, whole or not at all; CoOp's own readers ignore the keys they do not know."""
+    """Write the split file, whole or not at all, with a seal; CoOp's own readers ignore the keys they do not know."""
     content: dict[str, Any] = {name: [list(item) for item in ordered(split.part(name))] for name in PARTS}
     if split.groups:
         content["groups"] = dict(sorted(split.groups.items()))
     if split.meta:
         content["meta"] = split.meta
-    atomic_json(path, content)
+    if split.sums:
+        content["sums"] = dict(sorted(split.sums.items()))
+    atomic_json(path, seal(content))
 
 
 def ordered(items: Iterable[Item]) -> list[Item]:
@@ -132,14 +140,19 @@ def _item(path: Path, where: str, row: Any) -> Item:
     image, label, classname = row
     if isinstance(label, str) and label.isascii() and label.isdigit() and len(label) < 10:
         label = int(label)
-    if not isinstance(image, str) or not image or "\0" in image:
+    if not isinstance(image, str) or not image or "\0" in image or not _is_text(image):
         raise UserError(f"{path}: the path of {where} is not a file name")
     if isinstance(label, bool) or not isinstance(label, int) or label < 0:
         raise UserError(f"{path}: the label of {where} is {label!r}; labels are whole numbers from 0")
-    if not isinstance(classname, str) or not classname.strip():
-        raise UserError(f"{path}: the class name of {where} is empty")
+    if not isinstance(classname, str) or not classname.strip() or not _is_text(classname):
+        raise UserError(f"{path}: the class name of {where} is empty or no text")
     image = image.replace("\\", "/")
     return Item(image if image.startswith("/") else str(PurePosixPath(image)), label, classname)
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: JSON can hold halves of characters, file systems and terminals cannot."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _check_labels(path: Path, parts: Mapping[str, list[Item]]) -> None:

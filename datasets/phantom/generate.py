@@ -10,8 +10,10 @@ from PIL import Image
 
 from datasets.phantom.cells import CLASSNAMES, KINDS, draw_cell
 from datasets.phantom.draw import picture
+from datasets.sums import sums_of
 from toolbox.errors import UserError
 from toolbox.files import atomic_json
+from toolbox.seals import seal
 
 PARTS = {"train": 64, "val": 16, "test": 48}
 SIDE = 64
@@ -63,7 +65,8 @@ def _draw_all(folder: Path, parts: dict[str, int]) -> None:
                 Image.fromarray(draw_class(label, index)).save(folder / "images" / path, compress_level=1)
                 split[part].append([path, label, name])
                 index += 1
-    atomic_json(folder / "phantom.json", split)
+    paths = [path for items in split.values() for path, *_ in items]
+    atomic_json(folder / "phantom.json", seal({**split, "sums": sums_of(folder / "images", paths)}))
 
 
 def _move(part: Path, folder: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toolbox.errors import UserError
 from ..facts import Facts
 from ..partition import divide
 from ..split import PARTS, Item, Split, ordered, read_split, write_split
+from ..sums import sums_of
 from .raw import Release
 
 SHARES = (0.8, 0.1, 0.1)
@@ -64,7 +66,7 @@ def install(split: Split, files: Mapping[str, Path], folder: Path, facts: Facts,
     for path in track(files, f"Placing images in {folder.name}", transient=True):
         _place(files[path].resolve(), folder / facts.images / path, placing)
     split_path = folder / facts.split_file
-    write_split(split_path, split)
+    write_split(split_path, replace(split, sums=sums_of(folder / facts.images, files)))
     read_split(split_path)
     return split_path
 
