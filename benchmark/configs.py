@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import yaml
+
 from toolbox.errors import UserError, nearest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,12 +14,20 @@ class Configs:
 
     def __init__(self, folder: Path = ROOT / "configs"):
         self.folder = Path(folder)
+        path = self.folder / "defaults.yaml"
+        self.defaults = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
 
-    def choose(self, method: str, backbone: str, wanted: str | None) -> str:
-        """Stem of the method's file: the one asked for, else the backbone's own, else `default`, else the only one."""
+    def choose(self, method: str, backbone: str, protocol: str, wanted: str | None) -> str:
+        """Stem of the method's file: the one asked for, else that of `defaults.yaml`, else the one named like the backbone,
+        else `default`, else the only one.
+
+        Raises UserError for an unknown method or file, or where none of these is there.
+        """
         stems = self._stems(method)
-        own = [stem for stem in stems if plain(stem) == plain(backbone)]
-        for candidate in [wanted] if wanted else [*own, "default"]:
+        published = {plain(key): stem for key, stem in self.defaults.get(method, {}).items()}
+        candidates = [published.get(plain(f"{backbone} {protocol}")), published.get(plain(backbone))]
+        candidates += [*(stem for stem in stems if plain(stem) == plain(backbone)), "default"]
+        for candidate in [wanted] if wanted else candidates:
             if candidate in stems:
                 return candidate
         if wanted is None and len(stems) == 1:
@@ -71,7 +81,7 @@ class Configs:
 
 def plain(text: str) -> str:
     """Letters and digits only, in lower case: "ViT-B/16" and "vit_b16" are the same backbone; of a file, its stem."""
-    name = Path(text).stem if Path(text).suffix else text
+    name = Path(text).stem if Path(text).is_file() else text
     return "".join(c for c in name.lower() if c.isalnum())
 
 

@@ -5,10 +5,11 @@ Folders are CoOp's, so that scripts of that family find the logs:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmark.configs import Configs, plain
-from benchmark.jobs import UNTRAINED, Job
+from benchmark.jobs import CLASS_BOUND, UNTRAINED, Job
 from benchmark.plan import Plan
 from toolbox.errors import UserError, nearest
 
@@ -22,6 +23,12 @@ def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
         "cross_dataset": _cross_dataset,
         "eval": _eval,
     }[plan.protocol]
+    bound = [name for name in plan.methods if name.partition(":")[0] in CLASS_BOUND]
+    if bound and plan.protocol in ("base2new", "cross_dataset"):
+        raise UserError(
+            f"{', '.join(bound)} learns weights of the very classes it is trained on and has nothing to say of others: "
+            "use few_shot or full"
+        )
     return list(make(plan, _Maker(plan, configs)))
 
 
@@ -41,7 +48,8 @@ class _Maker:
 
     def cfg(self, name: str) -> str:
         method = self.split(name)[0]
-        return self.configs.choose(method, self.plan.backbone, self.plan.cfg.get(method) or self.plan.cfg.get("*"))
+        wanted = self.plan.cfg.get(method) or self.plan.cfg.get("*")
+        return self.configs.choose(method, self.plan.backbone, self.plan.protocol, wanted)
 
     def tail(self, name: str) -> Path:
         """METHOD/<cfg>; the cfg part names backbone and variant, so that two of them never share a folder."""
@@ -125,23 +133,27 @@ def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
 
 def _eval(plan: Plan, maker: _Maker) -> Iterator[Job]:
     for dataset, method, shots, seed in _cells(plan):
-        output = plan.output / "eval" / dataset / f"shots_{shots}" / maker.tail(method) / f"seed{seed}"
-        after = None
-        if maker.split(method)[0] not in UNTRAINED:
-            after = _trained(plan, maker, dataset, method, shots) / f"seed{seed}"
-        yield maker.job(method, dataset, seed, shots, output, after=after)
+        # The configuration is that of the run that is tested, which a protocol may choose.
+        user, trained = _trained(plan, maker.configs, dataset, method, shots)
+        output = plan.output / "eval" / dataset / f"shots_{shots}" / user.tail(method) / f"seed{seed}"
+        after = user.trained(method, trained and trained / f"seed{seed}")
+        yield user.job(method, dataset, seed, shots, output, after=after)
 
 
-def _trained(plan: Plan, maker: _Maker, dataset: str, method: str, shots: int) -> Path:
-    if plan.model_dir is not None:
-        return plan.model_dir
-    tail = maker.tail(method)
-    known = [plan.output / "full" / dataset / tail, plan.output / "few_shot" / dataset / f"shots_{shots}" / tail]
-    for folder in known:
+def _trained(plan: Plan, configs: Configs, dataset: str, method: str, shots: int) -> tuple[_Maker, Path | None]:
+    """Where the runs to test lie, and a maker of jobs that fit them: MODEL_DIR, else the full runs, else the few-shot runs."""
+    full, few = (_Maker(replace(plan, protocol=protocol), configs) for protocol in ("full", "few_shot"))
+    if plan.model_dir is not None or full.split(method)[0] in UNTRAINED:
+        return few, plan.model_dir
+    known = {
+        plan.output / "full" / dataset / full.tail(method): full,
+        plan.output / "few_shot" / dataset / f"shots_{shots}" / few.tail(method): few,
+    }
+    for folder, maker in known.items():
         if folder.is_dir():
-            return folder
+            return maker, folder
     raise UserError(
-        f"{method} has no trained run on {dataset} (looked in {known[0]} and {known[1]}): train it with full.sh or "
+        f"{method} has no trained run on {dataset} (looked in {' and '.join(map(str, known))}): train it with full.sh or "
         "few_shot.sh, or name a trained run's folder in MODEL_DIR (--model-dir)"
     )
 

@@ -86,6 +86,31 @@ def test_configuration_of_the_backbone(configs):
         jobs_of(Plan("full", methods=("CoOp",), backbone="ViT-L/14"), Configs(configs))
 
 
+def test_published_configuration_of_a_protocol(configs):
+    for stem in ("vit_b16_ep5", "vit_b16_ep50_few_shot"):
+        (configs / f"trainers/CoOp/{stem}.yaml").touch()
+    (configs / "defaults.yaml").write_text("CoOp: {ViT-B/16: vit_b16_ep5, ViT-B/16 few_shot: vit_b16_ep50_few_shot}")
+    found = Configs(configs)
+    assert found.choose("CoOp", "ViT-B/16", "full", None) == "vit_b16_ep5"
+    assert found.choose("CoOp", "ViT-B/16", "few_shot", None) == "vit_b16_ep50_few_shot"
+    assert found.choose("CoOp", "ViT-B/16", "few_shot", "vit_b16") == "vit_b16"
+    assert found.choose("CoOp", "small_clip", "few_shot", None) == "small_clip"
+
+
+def test_published_configurations_exist():
+    configs = Configs()
+    for method, files in configs.defaults.items():
+        for backbone in files:
+            name, _, protocol = backbone.partition(" ")
+            assert configs.choose(method, name, protocol, None) == files[backbone]
+
+
+@pytest.mark.parametrize("protocol", ["base2new", "cross_dataset"])
+def test_methods_bound_to_their_classes_are_not_tested_on_others(configs, protocol):
+    with pytest.raises(UserError, match="LinearProbe learns weights of the very classes"):
+        jobs_of(Plan(protocol, methods=("CoOp", "LinearProbe")), Configs(configs))
+
+
 def test_folder_with_a_split_needs_no_configuration(configs, tmp_path):
     (tmp_path / "cells").mkdir()
     (tmp_path / "cells/split.json").write_text("{}")
