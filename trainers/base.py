@@ -109,7 +109,8 @@ class PromptTrainer(TrainerX):
         self.train_loader_x = distributed.share(self.train_loader_x)
 
     def build_model(self) -> None:
-        clip = vlm.load(self.cfg.MODEL.BACKBONE.NAME, str(self.device), self.precision.weights)
+        backbone = self.cfg.MODEL.BACKBONE
+        clip = vlm.load(backbone.NAME, self.device, self.precision.weights, backbone.get("IMAGE_SIZE", 0))
         result.check_preprocessing(self.cfg, clip)
         print(f"Backbone: {clip.name}, {self.precision.name}; {toolbox.host()}")
         self.model = self.make_model(clip, self.dm.dataset.classnames).to(self.device)
