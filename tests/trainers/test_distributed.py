@@ -1,0 +1,42 @@
+"""Two processes over gloo against one: the same weights at the same whole batch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.trainers.small_world import SmallWorld
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import torch
+torch.set_num_threads(1)
+from tests.trainers.small_world import SmallWorld
+world = SmallWorld.__new__(SmallWorld)
+world.root = Path(sys.argv[2])
+world.clip, world.rows = world.root / "tiny.safetensors", world.root / "rows.safetensors"
+world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)', "TRAINER__CILMP__DROPOUT": 0.1})
+"""
+
+
+@pytest.mark.parametrize("method", ["CoOp", "CILMP"])
+def test_two_processes_end_with_the_weights_of_one(world: SmallWorld, tmp_path, method):
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    words = [str(ROOT), str(world.root), method]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for launcher, output in (([sys.executable], f"one-{method}"), (torchrun, f"two-{method}")):
+        subprocess.run([*launcher, str(script), *words, output], cwd=ROOT, check=True, capture_output=True)
+    folders = [next((world.root / f"{n}-{method}").glob("*/model-2.safetensors")) for n in ("one", "two")]
+    one, two = map(load_file, folders)
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], atol=2e-6, rtol=1e-5)
+    logs = list((world.root / f"two-{method}").glob("log*.txt"))
+    assert len(logs) == 1 and logs[0].read_text().count("=> result") == 1
