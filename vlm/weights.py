@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from toolbox.checkpoints import check_sums
 from toolbox.errors import UserError
 from toolbox.torchscript import is_torchscript, read_torchscript
 
@@ -42,6 +43,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 
 
 def _torch_load(path: Path) -> object:
+    check_sums(path)
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

@@ -61,9 +61,11 @@ def test_cells_stay_within_the_ranges_of_their_kind():
 def test_folder_and_split(tmp_path):
     folder = ensure_phantom(tmp_path, SMALL)
     split = json.loads((folder / "phantom.json").read_text())
+    sums, _ = split.pop("sums"), split.pop("sha256")
     assert {part: len(rows) for part, rows in split.items()} == {"train": 32, "val": 16, "test": 16}
     rows = [row for part in split.values() for row in part]
     assert len({path for path, _, _ in rows}) == 64
+    assert set(sums) == {path for path, _, _ in rows}
     for path, label, name in rows:
         assert CLASSNAMES[label] == name
         with Image.open(folder / "images" / path) as image:
