@@ -15,6 +15,7 @@ from trainers.base import PromptTrainer
 from vlm.averaging import GaussianAverage
 from vlm.backbone import Backbone
 from vlm.conditional import ConditionalText
+from vlm.conditional_bert import ConditionalBert
 from vlm.prompted import PromptedCLIP, initial_ctx, visual_prompts
 from vlm.tokens import NameTokens
 
@@ -59,7 +60,8 @@ class CILMPModel(PromptedCLIP):
         names = NameTokens(clip.text.vocabulary, classnames, [n_ctx_text + len(r) for r in rows])
         self.visual = visual_prompts(clip, n_ctx_vision, depth_vision)
         ctx = initial_ctx(clip, ctx_init, n_ctx_text)
-        self.text = ConditionalText(clip.text, rows, names, ctx, depth_text, embed_dim=clip.embed_dim, **intervention)
+        text = ConditionalText if clip.text.causal else ConditionalBert
+        self.text = text(clip.text, rows, names, ctx, depth_text, embed_dim=clip.embed_dim, **intervention)
 
     def visual_prompts(self) -> Tensor:
         return self.visual.vectors

@@ -27,6 +27,8 @@ def extend_cfg(cfg: CfgNode) -> None:
     from datasets.config import extend_cfg as extend_datasets
 
     extend_datasets(cfg)
+    # Pixels a side if not the backbone's own: its position embeddings are resized. 0 leaves them as they were trained.
+    cfg.MODEL.BACKBONE.setdefault("IMAGE_SIZE", 0)
     for method in methods():
         section = cfg.TRAINER.setdefault(method.section, CfgNode())
         for key, value in {"PREC": "auto", **method.defaults}.items():
@@ -51,7 +53,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
         cfg.MODEL.BACKBONE.NAME = "small_clip"
     from vlm.load import load
 
-    clip = load(cfg.MODEL.BACKBONE.NAME)
+    clip = load(cfg.MODEL.BACKBONE.NAME, image_size=cfg.MODEL.BACKBONE.IMAGE_SIZE)
     cfg.INPUT.SIZE = (clip.image_size, clip.image_size)
     cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD = list(clip.mean), list(clip.std)
     _merge(cfg, args)

@@ -1,94 +1,105 @@
-"""Backbones by name: the embedded small CLIP, OpenAI's models, any open_clip model, or a checkpoint file."""
+"""Backbones by name, local path or Hugging Face id, through one function."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
-import open_clip
 import torch
-from torch import Tensor
 
 from toolbox.errors import UserError, nearest
+from vlm import hub, huggingface, openai, openclip, pmcclip
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
+from vlm.positions import resize
+from vlm.presets import find, presets
+from vlm.weights import SUFFIXES
+
+
+def load(
+    name: str, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, image_size: int = 0
+) -> Backbone:
+    """The frozen backbone called `name`, on `device`, with weights in `dtype`; read once a process and shared.
+
+    Args:
+        name: a preset (`python -m vlm.list` prints them: small_clip, ViT-B/16, BiomedCLIP, ...); `open_clip:MODEL/TAG` or
+            `open_clip:MODEL/FILE`; `hf-hub:ORG/REPO`; a folder in open_clip's or Hugging Face's CLIP format; or a
+            checkpoint file with OpenAI's names (a TorchScript archive, a state dict, or safetensors).
+        image_size: pixels a side, if not the backbone's own: its position embeddings are resized.
+
+    Raises:
+        UserError: no such backbone, prompts cannot enter it, or its weights are not here and cannot be fetched.
+    """
+    return _as(str(name), str(torch.device(device)), dtype, image_size)
 
 
 @lru_cache(maxsize=2)
-def load(name: str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Backbone:
-    """The frozen backbone called `name`, on `device`, with weights in `dtype`; loaded once a process and shared.
-
-    Args:
-        name: `small_clip`; an OpenAI name (`RN50`, `ViT-B/16`, ...); `open_clip:MODEL/TAG`; `hf-hub:ORG/REPO`; or the
-            path of an OpenAI-format checkpoint (a TorchScript archive, a state dict, or safetensors).
-
-    Raises:
-        UserError: no such backbone, or its weights are not here and cannot be fetched.
-    """
-    backbone = _build(name)
-    _ = backbone.weights_hash  # of the weights as loaded, so before they are cast
-    return backbone.cast(dtype).to(device)
+def _as(name: str, device: str, dtype: torch.dtype, image_size: int) -> Backbone:
+    original = _read(name, image_size)
+    if device == "cpu" and dtype == torch.float32:
+        return original
+    return original.copy_as(dtype, device)
 
 
-def _build(name: str) -> Backbone:
-    if name == "small_clip":
+@lru_cache(maxsize=1)
+def _read(name: str, image_size: int) -> Backbone:
+    preset = find(name)
+    clip = _from_source(name, preset.source if preset else name)
+    if preset:
+        for key in ("image_size", "mean", "std"):
+            says, is_ = getattr(preset, key), getattr(clip, key)
+            if says != is_:
+                raise UserError(
+                    f"backbone {name}: its preset says {key} {says}, but its files say {is_}; mend one of them"
+                )
+        clip.templates = preset.templates
+    if image_size and image_size != clip.image_size:
+        resize(clip, image_size)
+    return clip
+
+
+def _from_source(name: str, source: str) -> Backbone:
+    kind, _, rest = source.partition(":")
+    if source == "small_clip":
         from vlm.small_clip import state_dict
 
         return from_open_clip_model(name, openai_model(state_dict()))
-    if name.startswith(("open_clip:", "hf-hub:", "local-dir:")):
-        return _from_open_clip(name)
-    if Path(name).suffix in (".pt", ".pth", ".bin", ".safetensors") or Path(name).is_file():
-        return from_open_clip_model(name, openai_model(read_checkpoint(Path(name))))
-    from clip import clip
-
-    if name in clip._MODELS:
-        return from_open_clip_model(name, openai_model(read_checkpoint(Path(clip._download(clip._MODELS[name])))))
-    known = ["small_clip", *clip._MODELS]
+    if kind == "openai":
+        return openai.from_name(name, rest)
+    if kind == "open_clip":
+        model, _, tag = rest.partition("/")
+        return openclip.from_registry(name, model, tag)
+    if kind == "hf-hub":
+        return _from_hub(name, rest)
+    if kind == "pmc-clip":
+        return pmcclip.from_folder(name, Path(rest).expanduser())
+    path = Path(rest if kind == "local-dir" else source).expanduser()
+    if path.is_dir():
+        return _from_folder(name, path)
+    if path.suffix in SUFFIXES or path.is_file():
+        return openai.from_file(name, path)
     raise UserError(
-        f"unknown backbone {name!r}; {nearest(name, known)}; or open_clip:MODEL/TAG, hf-hub:ORG/REPO, or a checkpoint file"
+        f"unknown backbone {name!r}; {nearest(name, presets())}; or open_clip:MODEL/TAG, hf-hub:ORG/REPO, or the path of a "
+        "checkpoint file or folder"
     )
 
 
-def _from_open_clip(name: str) -> Backbone:
-    kind, _, rest = name.partition(":")
-    model, _, tag = (rest, "", "") if kind != "open_clip" else rest.partition("/")
-    if kind == "open_clip" and (model not in open_clip.list_models() or not tag):
-        known = nearest(model, open_clip.list_models())
-        raise UserError(f"backbone {name!r}: write open_clip:MODEL/TAG with a model open_clip knows; {known}")
-    full = model if kind == "open_clip" else name
-    try:
-        net = open_clip.create_model(full, pretrained=tag or None, require_pretrained=True)
-    except (RuntimeError, OSError, ValueError) as error:
-        raise UserError(f"backbone {name!r} could not be loaded: {str(error).splitlines()[0]}") from error
-    cfg = net.visual.preprocess_cfg if hasattr(net.visual, "preprocess_cfg") else {}
-    tokenizer = open_clip.get_tokenizer(full)
-    return from_open_clip_model(name, net, tokenizer, cfg.get("mean"), cfg.get("std"))
+def _from_hub(name: str, repo: str) -> Backbone:
+    config = hub.fetch(repo, openclip.CONFIG, huggingface.CONFIG)
+    if config is None:
+        raise UserError(f"backbone {name}: {repo} has neither {openclip.CONFIG} nor {huggingface.CONFIG}")
+    family = openclip if config.name == openclip.CONFIG else huggingface
+    return family.from_folder(name, config.parent, partial(hub.fetch, repo))
 
 
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The state dict in an OpenAI-format file.
+def _from_folder(name: str, folder: Path) -> Backbone:
+    def fetch(*names: str) -> Path | None:
+        return next((folder / file for file in names if (folder / file).is_file()), None)
 
-    Raises:
-        UserError: the file is missing, or holds something else.
-    """
-    if not path.is_file():
-        raise UserError(f"no checkpoint at {path}")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = _read_torch(path)
-    except Exception as error:
-        raise UserError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
-    state = state.get("state_dict", state)
-    if "text_projection" not in state or "token_embedding.weight" not in state:
-        raise UserError(
-            f"{path} is no CLIP checkpoint in OpenAI's format: it has no text_projection and token_embedding"
-        )
-    return state
-
-
-def _read_torch(path: Path) -> dict[str, Tensor]:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:
-        return torch.jit.load(path, map_location="cpu").state_dict()
+    if fetch(openclip.CONFIG):
+        return openclip.from_folder(name, folder, fetch)
+    if fetch(pmcclip.IMAGE):
+        return pmcclip.from_folder(name, folder)
+    if fetch(huggingface.CONFIG):
+        return huggingface.from_folder(name, folder, fetch)
+    raise UserError(
+        f"{folder} is no backbone: it has neither {openclip.CONFIG}, nor {huggingface.CONFIG} (Hugging Face's CLIP), nor "
+        "PMC-CLIP's files"
+    )

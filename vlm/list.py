@@ -1,0 +1,65 @@
+"""The backbones known by name: `python -m vlm.list`. Any other open_clip or Hugging Face CLIP can be given by its address."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tabulate import tabulate
+
+import toolbox  # noqa: F401  finds or supplies clip
+from toolbox.command import run_command
+from toolbox.errors import UserError
+from vlm import hub, huggingface, openai, openclip, pmcclip
+from vlm.presets import Preset, find, presets
+
+
+def where(preset: Preset) -> Path | None:
+    """The file with the backbone's weights on this machine; None if it would have to be fetched."""
+    kind, _, rest = preset.source.partition(":")
+    if kind == "small_clip":
+        from vlm.small_clip import WEIGHTS as path
+    elif kind == "openai":
+        path = openai.archive(rest)[1]
+    elif kind == "pmc-clip":
+        path = Path(rest).expanduser() / pmcclip.IMAGE
+    elif kind == "hf-hub":
+        return hub.cached(rest, *openclip.WEIGHTS, *huggingface.WEIGHTS)
+    else:
+        return openclip.cached(*rest.split("/", 1))
+    return path if path.is_file() else None
+
+
+def table() -> str:
+    """Name, source, licence, size of the download, and whether the weights are here."""
+    rows = []
+    for preset in presets().values():
+        here = "yes" if where(preset) else "no"
+        rows.append(
+            (preset.name, preset.source, preset.licence, f"{preset.size_mb} MB", f"{preset.image_size} px", here)
+        )
+    return tabulate(rows, ("backbone", "source", "licence", "size", "images", "here"), colalign=("left",) * 6)
+
+
+def facts(name: str) -> str:
+    """All that is known of one backbone; UserError for an unknown name."""
+    preset = find(name)
+    if preset is None:
+        raise UserError(f"no preset {name!r}; known: {', '.join(presets())}")
+    path = where(preset)
+    facts = {**vars(preset), "here": path or "no"}
+    return "\n".join(
+        f"{key + ':':<12}{', '.join(map(str, v)) if isinstance(v, tuple) else v}" for key, v in facts.items() if v != ()
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m vlm.list", description=__doc__)
+    parser.add_argument("name", nargs="?", help="show all that is known of one backbone")
+    name = parser.parse_args().name
+    print(facts(name) if name else table())
+    if not name:
+        print("\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, a folder, or a checkpoint file; see docs/backbones.md")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
