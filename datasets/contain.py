@@ -39,12 +39,15 @@ def find_faulty(
     missing, outside = [], []
     for path in paths:
         full = base / path
-        if not allow_outside and not keeper.holds(path, full):
-            outside.append(path)
-        elif not _is_file(full):
+        try:
+            if not allow_outside and not keeper.holds(path, full):
+                outside.append(path)
+            elif full.is_file():
+                files[path] = str(full)
+            else:
+                missing.append(path)
+        except (OSError, ValueError):  # names that no file can have
             missing.append(path)
-        else:
-            files[path] = str(full)
     return files, missing, outside
 
 
@@ -67,10 +70,3 @@ class _Keeper:
 
     def _below(self, real: str) -> bool:
         return real == self.real or real.startswith(self.real.rstrip(os.sep) + os.sep)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

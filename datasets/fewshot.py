@@ -1,5 +1,6 @@
 """Few-shot draws: a function of (split, shots, seed) alone, so that every method, machine and day gets the same images."""
 
+import contextlib
 import json
 import os
 from collections import defaultdict
@@ -76,8 +77,9 @@ def _keep(chosen: Draw, split: Split, shots: int, seed: int, paths: list[Path]) 
         if path.is_file() and not _outdated(path, record):
             return
         if writable(path.parent):
-            atomic_json(path, record)
-            return
+            with contextlib.suppress(OSError):  # a full disk: the draw itself is not lost
+                atomic_json(path, record)
+                return
     print(f"Few-shot draw not kept: {' and '.join(str(path.parent) for path in paths)} cannot be written")
 
 

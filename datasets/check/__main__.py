@@ -13,6 +13,7 @@ from toolbox.files import atomic_json
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
 from ..fewshot import writable
+from ..groups import group_finder
 from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, read_split, split_id
@@ -27,11 +28,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m datasets.check", description=__doc__)
     p.add_argument("name", help="a data set (python -m datasets.list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
-    p.add_argument(
-        "--out",
-        default="",
-        help="folder of the report; default: check/ in the data set's folder",
-    )
+    p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")
+    p.add_argument("--out", default="", help="folder of the report; default: check/ in the data set's folder")
     return p
 
 
@@ -43,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     folder = dataset_folder(args.root, facts)
     out = Path(args.out) if args.out else folder / "check"
     report = Report(facts.name)
-    split, files = check(folder, facts, report)
+    split, files = check(folder, facts, report, args.group_pattern)
     last = f"no report: {out} is read-only; name a folder with --out"
     if writable(out):
         last = f"report and contact sheet: {out}"
@@ -54,9 +52,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0 if report.ok else 1
 
 
-def check(folder: Path, facts: Facts, report: Report) -> tuple[Split | None, dict[str, str]]:
+def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -> tuple[Split | None, dict[str, str]]:
     """Fill `report`; returns the split (None if it cannot be read) and the image files that are there, by path.
 
+    `group_pattern` (see `datasets.groups`) finds the patients where the split names none.
     Raises UserError if there is no split file at all.
     """
     split_path = folder / facts.split_file
@@ -69,8 +68,9 @@ def check(folder: Path, facts: Facts, report: Report) -> tuple[Split | None, dic
         return None, {}
     report.facts["split_id"] = split_id(split)
     check_labels(split, facts, report)
-    check_groups(split, report)
     paths = dict.fromkeys(item.path for part in PARTS for item in split.part(part))
+    group_of = group_finder(group_pattern)
+    check_groups(split, split.groups | {path: group_of(path) for path in paths if group_of(path)}, report)
     files, missing, outside = find_faulty(folder / facts.images, paths)
     if missing:
         report.fault("missing file", f"{len(missing)} of {len(paths)} images do not exist", missing)

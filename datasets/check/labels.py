@@ -1,6 +1,7 @@
 """Labels, classes and patients of a split, against itself and against the table of data sets."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from ..facts import Facts
 from ..split import PARTS, Split, plain_name
@@ -24,13 +25,13 @@ def check_labels(split: Split, facts: Facts, report: Report) -> None:
     _compare_folders(split, report)
 
 
-def check_groups(split: Split, report: Report) -> None:
-    """Patients (or lesions) with images in two parts."""
+def check_groups(split: Split, groups: Mapping[str, str], report: Report) -> None:
+    """Patients (or lesions) with images in two parts; `groups` maps paths to them."""
     parts: dict[str, set[str]] = defaultdict(set)
     files: dict[str, list[str]] = defaultdict(list)
     for part in PARTS:
         for item in split.part(part):
-            group = split.groups.get(item.path)
+            group = groups.get(item.path)
             if group is not None:
                 parts[group].add(part)
                 files[group].append(item.path)

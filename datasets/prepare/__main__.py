@@ -67,6 +67,8 @@ def main(argv: list[str] | None = None) -> int:
         split, files = make_split(release, facts, raw, args.seed, tuple(args.shares))
         placing = "copy" if args.images == "symlink" and scratch in (raw, *raw.parents) else args.images
         split_path = install(split, files, folder, facts, placing)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror}; make room or choose another --root") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         with contextlib.suppress(OSError):  # an empty folder would look like a data set

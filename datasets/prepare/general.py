@@ -1,10 +1,10 @@
 """Any data set: a folder a class, or a table of files and labels."""
 
-import re
 from pathlib import Path
 
 from toolbox.errors import UserError
 
+from ..groups import group_finder
 from .raw import Entry, RawTree, Release, column, read_table
 
 _NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
@@ -18,7 +18,7 @@ def folders(raw: RawTree, group_pattern: str = "") -> Release:
 
     `group_pattern` is a regular expression whose first bracket finds the patient in a file name.
     """
-    pattern = _compile(group_pattern)
+    group_of = group_finder(group_pattern)
     entries = []
     for path in raw.images:
         below = list(path.relative_to(raw.root).parts[:-1])
@@ -27,8 +27,7 @@ def folders(raw: RawTree, group_pattern: str = "") -> Release:
             below = below[1:]
         if not below:
             raise UserError(f"{path.name} lies in no class folder below {raw.root}; expected <class>/<image>")
-        found = pattern.search(path.name) if pattern else None
-        entries.append(Entry(path, below[0].replace("_", " ").strip(), part, found.group(1) if found else None))
+        entries.append(Entry(path, below[0].replace("_", " ").strip(), part, group_of(path)))
     parts = {entry.part for entry in entries}
     if None in parts and len(parts) > 1:
         raise UserError(f"{raw.root} has class folders beside train, val or test; give --raw a folder of one kind")
@@ -83,15 +82,3 @@ def _find_table(raw: RawTree, table: str) -> Path:
         names = ", ".join(raw.relative(path) for path in found[:5])
         raise UserError(f"{len(found)} csv files {table!r} below {raw.root} ({names}); name one with --table")
     return found[0]
-
-
-def _compile(pattern: str) -> re.Pattern | None:
-    if not pattern:
-        return None
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UserError(f"--group-pattern {pattern!r} is no regular expression ({error})") from None
-    if compiled.groups < 1:
-        raise UserError(f"--group-pattern {pattern!r} has no bracket; write for example '(person[0-9]+)_'")
-    return compiled

@@ -100,9 +100,7 @@ class RawTree:
                 found[above].append(path)
         empty = [name for name, paths in found.items() if not paths]
         if empty:
-            raise UserError(
-                f"no images in a folder {empty[0]!r} below {self.root}; expected: {', '.join(found)}"
-            )
+            raise UserError(f"no images in a folder {empty[0]!r} below {self.root}; expected: {', '.join(found)}")
         return found
 
     def _counts(self, path: Path) -> bool:
@@ -118,7 +116,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
         raise UserError(f"{path} cannot be read as text ({type(error).__name__}); save it as UTF-8 csv") from None
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
-    rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, restval=""))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, restval=""))
+    except csv.Error as error:
+        raise UserError(f"{path} is no csv ({error}); save it again as UTF-8 csv") from None
     if not rows:
         raise UserError(f"{path} has no rows")
     return [

@@ -112,6 +112,12 @@ def test_patient_in_two_parts(tmp_path, check):
     assert "1 patients, first anna in test and train" in printed
 
 
+def test_patient_in_two_parts_by_file_names(tmp_path, capsys):
+    cells(tmp_path)
+    assert main(["cells", "--root", str(tmp_path), "--group-pattern", "_([0-9]_[0-9])"]) == 1
+    assert "FAULT: patient in two parts: 12 patients, first 0_0 in test and train and val" in capsys.readouterr().out
+
+
 def test_paths_that_lead_out(tmp_path, check):
     content = cells(tmp_path)
     picture(tmp_path / "outside.png")

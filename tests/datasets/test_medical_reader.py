@@ -112,6 +112,15 @@ def test_paths_that_lead_out_are_refused_unless_allowed(cfg_for, tmp_path, path)
         assert len(build_dataset(cfg_for("split", FOLDER="cells", ALLOW_OUTSIDE=True)).train_x) == 24
 
 
+@pytest.mark.parametrize("path", ["x" * 5000, "images", "images/train_0_0.png/x", "~/x.png"])
+def test_names_that_no_image_can_have_are_missing(cfg_for, tmp_path, path):
+    content = cells(tmp_path)
+    content["train"][0][0] = path
+    save(tmp_path, content)
+    with pytest.raises(UserError, match="1 of 48 images do not exist"):
+        build_dataset(cfg_for("split", FOLDER="cells"))
+
+
 def test_data_set_folder_may_itself_be_a_link(cfg_for, tmp_path):
     cells(tmp_path / "disk")
     (tmp_path / "cells").symlink_to(tmp_path / "disk/cells")
