@@ -90,6 +90,7 @@ def write(
         "split": getattr(dataset, "split_id", {}),
         "rows": getattr(trainer, "rows_id", None),
         "classnames": list(dataset.classnames),
+        "templates": list(getattr(dataset, "templates", [])),
         "metrics": scores,
         "trainable_params": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),
         "time": {

@@ -1,0 +1,139 @@
+"""Class probabilities of images by a trained model: `python predict.py --run output/.../seed1 IMAGE_OR_FOLDER ...`.
+
+Prints the likeliest classes of each image and writes all probabilities to predictions.csv and predictions.json (--out
+names them otherwise). With --classes "a; b" a method whose prompts carry over tells these classes apart instead of those
+it was trained on. Files that cannot be read are named and left out; the exit code then is 1.
+"""
+
+import argparse
+import contextlib
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+import toolbox  # noqa: F401  finds or supplies dassl and clip
+from toolbox.command import run_command
+from toolbox.errors import UserError
+from toolbox.files import atomic_json, atomic_path
+from train import load_plugins
+
+
+def images_in(paths: list[Path]) -> list[Path]:
+    """The images among `paths`, and those in folders among them, at any depth, by name.
+
+    Raises:
+        UserError: a path does not exist, or there is no image.
+    """
+    from datasets.images import SUFFIXES
+
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise UserError(f"no image or folder at {path}")
+    if not found:
+        raise UserError(f"no images in {', '.join(map(str, paths))}; known are {', '.join(SUFFIXES)}")
+    return found
+
+
+def class_list(text: str) -> list[str] | None:
+    """Class names separated by ";"; None for no text.
+
+    Raises:
+        UserError: a name is there twice, or there is none.
+    """
+    if not text:
+        return None
+    names = [name.strip() for name in text.split(";") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise UserError(f'--classes {text!r}: give different names separated by ";", such as "normal; pneumonia"')
+    return names
+
+
+def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tuple[list[Path], list[Image.Image]]]:
+    """Images in batches of `size` with their paths; those that cannot be read go to `unread`, with the reason."""
+    from datasets.images import read_image
+
+    files, images = [], []
+    hidden = not sys.stderr.isatty()
+    for path in track(paths, "Predicting", console=Console(stderr=True), transient=True, disable=hidden):
+        try:
+            images.append(read_image(path))
+            files.append(path)
+        except UserError as error:
+            unread[str(path)] = str(error)
+        if len(files) == size:
+            yield files, images
+            files, images = [], []
+    if files:
+        yield files, images
+
+
+def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]], about: dict) -> None:
+    """Write `out`.csv (a row an image, a column a class) and `out`.json."""
+    table, tree = out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
+    with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "predicted", *classnames])
+        for image, p in rows:
+            writer.writerow([image, classnames[p.index(max(p))], *(f"{value:.6f}" for value in p)])
+    images = [
+        {
+            "image": image,
+            "predicted": classnames[p.index(max(p))],
+            "probabilities": dict(zip(classnames, p, strict=True)),
+        }
+        for image, p in rows
+    ]
+    atomic_json(tree, {**about, "images": images})
+    print(f"{len(rows)} images: {table}, {tree}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", required=True, help="output folder of a finished training run")
+    parser.add_argument("--classes", default="", help='other classes, separated by ";" (underscores stand for spaces)')
+    parser.add_argument(
+        "--load-epoch", type=int, help="the weights after this many epochs, instead of the last or best"
+    )
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="files to write, without .csv and .json")
+    parser.add_argument("--plugin", action="append", default=[], help="Python file that registers the run's method")
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
+    args = parser.parse_args()
+    if args.batch_size < 1:
+        raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
+    import trainers  # noqa: F401  registers the methods
+    from trainers.saved import open_run
+
+    load_plugins(args.plugin)
+    names, paths = class_list(args.classes), images_in(args.images)
+    with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
+        run = open_run(args.run, names, args.load_epoch)
+    rows, unread = [], {}
+    for files, images in batches(paths, args.batch_size, unread):
+        inputs = torch.stack([run.transform(image) for image in images])
+        for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
+            likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]
+            print(f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely))
+            rows.append((str(path), p))
+    for reason in unread.values():
+        print(f"left out: {reason}", file=sys.stderr)
+    if not rows:
+        raise UserError(f"none of the {len(paths)} images could be read")
+    about = {"run": args.run, "method": run.result["method"], "backbone": run.result["backbone"], "unread": unread}
+    write(args.out, run.classnames, rows, about)
+    return 1 if unread else 0
+
+
+if __name__ == "__main__":
+    run_command(main)

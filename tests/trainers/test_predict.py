@@ -1,0 +1,94 @@
+"""predict.py: from a run's folder and images to probabilities, with the data set gone."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import predict
+from tests.trainers.small_world import logits
+from toolbox.errors import UserError
+
+TEST_FILES = [f"test_{label}_{i}.png" for label in range(2) for i in range(3)]
+BASE = {"DATASET__SUBSAMPLE_CLASSES": "base"}
+
+
+@pytest.fixture
+def predictions(world, tmp_path, monkeypatch):
+    """Calls predict.py on a method's run over the base classes; returns the exit code and the two files' contents."""
+
+    def call(method: str, *words: str) -> tuple[int, list[dict], dict]:
+        run = world.run(method, f"base-{method}", **BASE)
+        argv = ["predict.py", "--run", str(run), "--out", str(tmp_path / "found"), *words]
+        monkeypatch.setattr(sys, "argv", argv)
+        code = predict.main()
+        with (tmp_path / "found.csv").open(newline="") as file:
+            table = list(csv.DictReader(file))
+        return code, table, json.loads((tmp_path / "found.json").read_text())
+
+    return call
+
+
+@pytest.mark.parametrize("method", ["CILMP", "CoCoOp", "KgCoOp", "LinearProbe", "MaPLe", "TipAdapter", "ZeroshotCLIP"])
+def test_same_probabilities_as_the_run(world, predictions, method):
+    files = [str(world.root / "cells" / name) for name in TEST_FILES]
+    code, table, tree = predictions(method, "--batch-size", "4", *files)
+    z = logits(world.root / f"base-{method}").astype(np.float64)
+    expected = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    found = np.array([[float(row["discocyte"]), float(row["sickle_cell"])] for row in table])
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert code == 0 and [row["image"] for row in table] == files
+    assert [image["predicted"] for image in tree["images"]] == [row["predicted"] for row in table]
+    assert tree["method"] == method and not tree["unread"]
+
+
+def test_other_classes(world, predictions, capsys):
+    _, table, _ = predictions("CoOp", "--classes", "basophil; a neutrophil", str(world.root / "cells" / TEST_FILES[0]))
+    assert set(table[0]) == {"image", "predicted", "basophil", "a neutrophil"}
+    assert float(table[0]["basophil"]) + float(table[0]["a neutrophil"]) == pytest.approx(1, abs=1e-5)
+    out = capsys.readouterr().out
+    assert f"{TEST_FILES[0]}: " in out and "Backbone" not in out.split(f"{TEST_FILES[0]}: ")[1]
+
+
+def test_a_folder_with_a_broken_image(tmp_path, predictions, capsys):
+    folder = tmp_path / "images" / "deeper"
+    folder.mkdir(parents=True)
+    for name in ("b.PNG", "a.png"):
+        Image.new("L", (20, 30), 90).save(folder / name, format="png")
+    (folder / "c.jpg").write_bytes(b"no image")
+    (folder / "notes.txt").write_text("no image either")
+    code, table, tree = predictions("ZeroshotCLIP", str(tmp_path / "images"))
+    assert code == 1 and [row["image"] for row in table] == [str(folder / "a.png"), str(folder / "b.PNG")]
+    assert list(tree["unread"]) == [str(folder / "c.jpg")]
+    assert "left out: image" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["nowhere.png"], "no image or folder at nowhere.png"),
+        (["--classes", "a; a", "{image}"], "give different names separated by"),
+        (["--classes", ";", "{image}"], "give different names separated by"),
+        (["--batch-size", "0", "{image}"], "--batch-size is 0"),
+        (["{empty}"], "no images in"),
+        (["--run", "{empty}", "{image}"], "give the output folder of a finished training run"),
+    ],
+)
+def test_bad_input_is_one_sentence(world, predictions, tmp_path, words, message):
+    (tmp_path / "empty").mkdir()
+    places = {"{image}": str(world.root / "cells" / TEST_FILES[0]), "{empty}": str(tmp_path / "empty")}
+    with pytest.raises(UserError, match=message):
+        predictions("ZeroshotCLIP", *(places.get(word, word) for word in words))
+
+
+def test_fitted_methods_serve_their_classes_alone(world, predictions):
+    with pytest.raises(UserError, match="was made for the classes discocyte, sickle_cell"):
+        predictions("LinearProbe", "--classes", "lymphocyte; monocyte", str(world.root / "cells" / TEST_FILES[0]))
+
+
+def test_rows_of_unknown_classes_are_asked_for(world, predictions):
+    with pytest.raises(UserError, match="lymphocyte"):
+        predictions("CILMP", "--classes", "lymphocyte", str(world.root / "cells" / TEST_FILES[0]))
