@@ -62,5 +62,6 @@ class Live:
 
 def _line(outcome: Outcome) -> str:
     if outcome.state == "failed":
-        return f"FAILED {outcome.job.title}: {outcome.message}"
+        # Bad input is told once, at the end.
+        return f"FAILED {outcome.job.title}" + ("" if outcome.user_error else f": {outcome.message}")
     return f"{outcome.job.title}: " + (f"{outcome.seconds:.1f} s" if outcome.state == "done" else "was finished")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.errors import UserError
+from toolbox.seals import check_seal
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -84,6 +85,7 @@ def _read_json(folder: Path) -> Result | None:
     path = folder / "result.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        check_seal(data, path, "remove it and run again")
         if data.get("status") != "finished":
             return None
         data["classnames"] = tuple(data.get("classnames") or ())

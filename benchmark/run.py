@@ -76,8 +76,20 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[O
         minutes=args.minutes,
         memory_gb=args.memory,
     )
-    outcomes += live.follow(ENGINES[args.engine](chains(pending), args.runner, options, live.listen))
+    for outcome in live.follow(ENGINES[args.engine](chains(pending), args.runner, options, live.listen)):
+        outcomes.append(outcome)
+        if _hopeless(outcomes):
+            console.print(
+                "Two runs failed for the same bad input and none succeeded: the others are not tried.", highlight=False
+            )
+            break
     return outcomes
+
+
+def _hopeless(outcomes: list[Outcome]) -> bool:
+    """Whether the input is wrong for all runs, as far as can be seen: a wrong data folder need not be told 84 times."""
+    reasons = [o.message for o in outcomes if o.user_error]
+    return len(reasons) == len(outcomes) > len(set(reasons))
 
 
 def _say_failures(failures: list[Outcome], console: Console) -> None:

@@ -76,6 +76,20 @@ def test_failed_run_does_not_stop_the_others(sweep, tmp_path, capsys, monkeypatc
     assert len(json.loads((trace.parent / "result.json").read_text())["classnames"]) == 4
 
 
+def test_bad_input_is_told_once_and_the_rest_is_not_tried(sweep, tmp_path, capsys, monkeypatch):
+    tried = []
+
+    def fail(argv):
+        tried.append(argv)
+        raise UserError("base-to-new needs 4 classes or more")
+
+    monkeypatch.setattr("runs_on_disk.run", fail)
+    assert sweep() == 2
+    shown = capsys.readouterr()
+    assert shown.err.count("base-to-new needs 4 classes or more") == 1
+    assert (shown.out, len(tried)) == ("", 2)
+
+
 def test_other_backbone_in_the_same_folder_is_refused(sweep, tmp_path):
     sweep()
     path = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1/result.json"
