@@ -1,0 +1,96 @@
+"""Features of frozen image towers: computed once, shared by methods, kept on disk on request, never used when stale."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.trainers.small_world import logits
+from trainers import features
+from vlm.vision import ViT
+
+
+@pytest.fixture
+def image_batches(monkeypatch) -> Iterator[list[int]]:
+    """Sizes of the batches that pass through the image tower; starts with nothing in memory."""
+    sizes, forward = [], ViT.forward
+
+    def counting(self, images, prompts=()):
+        sizes.append(len(images))
+        return forward(self, images, prompts)
+
+    monkeypatch.setattr(ViT, "forward", counting)
+    features._memory.clear()
+    yield sizes
+    features._memory.clear()
+
+
+def test_methods_and_seeds_share_them(world, image_batches):
+    world.run("ZeroshotCLIP", "features-a", "--eval-only")
+    assert sum(image_batches) == 12
+    world.run("CoOp", "features-b", "--eval-only")
+    world.run("CoCoOp", "features-c", "--eval-only", SEED=2)
+    assert sum(image_batches) == 12
+    world.run("MaPLe", "features-d", "--eval-only")  # has visual prompts
+    assert sum(image_batches) == 24
+
+
+def test_same_logits_as_without(world, image_batches, monkeypatch):
+    kept = world.run("CoOp", "features-kept", "--eval-only")
+    monkeypatch.setattr(features, "suffice", lambda trainer: False)
+    plain = world.run("CoOp", "features-plain", "--eval-only")
+    np.testing.assert_allclose(logits(kept), logits(plain), atol=1e-6)
+
+
+def test_on_disk_for_later_processes(world, image_batches, tmp_path, capsys):
+    keys = {"DATALOADER__CACHE_FEATURES": True, "DATALOADER__CACHE_DIR": tmp_path}
+    first = world.run("ZeroshotCLIP", "features-disk-a", "--eval-only", **keys)
+    (file,) = tmp_path.glob("*.safetensors")
+    features._memory.clear()
+    second = world.run("ZeroshotCLIP", "features-disk-b", "--eval-only", **keys)
+    assert sum(image_batches) == 12
+    np.testing.assert_array_equal(logits(first), logits(second))
+
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    features._memory.clear()
+    third = world.run("ZeroshotCLIP", "features-disk-c", "--eval-only", **keys)
+    assert sum(image_batches) == 24 and "is damaged: computed again" in capsys.readouterr().out
+    np.testing.assert_array_equal(logits(first), logits(third))
+
+
+@pytest.mark.parametrize("change", ["image", "precision", "transform"])
+def test_anything_else_than_the_same_is_computed_anew(world, image_batches, change):
+    world.run("ZeroshotCLIP", f"features-{change}-a", "--eval-only")
+    assert sum(image_batches) == 12
+    keys = {"precision": {"TRAINER__ZSCLIP__PREC": "bf16"}, "transform": {"INPUT__INTERPOLATION": "bilinear"}}
+    path = world.root / "cells" / "test_0_0.png"
+    before = path.read_bytes()
+    if change == "image":
+        Image.new("RGB", (40, 40), (1, 2, 3)).save(path)
+    try:
+        world.run("ZeroshotCLIP", f"features-{change}-b", "--eval-only", **keys.get(change, {}))
+    finally:
+        path.write_bytes(before)
+    assert sum(image_batches) == 24
+
+
+def test_a_model_with_a_forward_of_its_own_is_not_bypassed(world, image_batches, monkeypatch):
+    from trainers.coop import CoOp, CoOpModel
+
+    class Halved(CoOpModel):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images) / 2
+
+    whole = world.run("CoOp", "features-whole", "--eval-only")
+    make_model = CoOp.make_model
+
+    def halved(self, clip, classnames):
+        return Halved(clip, classnames, make_model(self, clip, classnames).ctx.detach())
+
+    monkeypatch.setattr(CoOp, "make_model", halved)
+    half = world.run("CoOp", "features-half", "--eval-only")
+    np.testing.assert_allclose(logits(half), logits(whole) / 2, atol=1e-6)
