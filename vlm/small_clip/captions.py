@@ -32,24 +32,24 @@ CLAUSES = {
     ("shape", "crescent"): ["shaped like a crescent moon", "with two pointed ends", "curved like a banana"],
     ("shape", "tail"): ["with one long tail", "with a single pointed tail", "drawn out at one end", "with a tip at one end"],
     ("shape", "spikes"): ["with a few long uneven spikes", "with irregular thorns", "with long spikes"],
-    ("shape", "bumps"): ["with many short even bumps along its edge", "with a regular wavy edge", "with small even points all around"],
+    ("shape", "bumps"): ["with many short even bumps along its edge", "with a regular wavy edge", "with small even points"],
     ("shape", "broken"): ["with straight edges and sharp corners", "with a piece broken off", "that is a broken fragment"],
     ("centre", "even"): ["without a pale centre", "evenly coloured", "of one solid colour"],
     ("centre", "pale"): ["with a pale centre", "lighter in the middle", "with a light round middle"],
-    ("centre", "spot"): ["with a dark spot in the middle of a pale ring", "with a pale ring around a dark centre", "like a bull's eye"],
+    ("centre", "spot"): ["with a dark spot in the middle of a pale ring", "with a pale ring", "like a bull's eye"],
     ("centre", "slit"): ["with a pale slit in the middle", "with a light line across the middle like a mouth"],
     ("nucleus", "none"): ["without a nucleus", "with no nucleus"],
     ("nucleus", "round"): ["with a round purple nucleus", "with a round nucleus", "with one round dark core"],
-    ("nucleus", "bent"): ["with a bent nucleus", "with a purple nucleus bent like a bean", "with a folded nucleus like a kidney"],
+    ("nucleus", "bent"): ["with a bent nucleus", "with a purple nucleus bent like a bean", "with a kidney shaped nucleus"],
     ("nucleus", "two"): ["with a nucleus of two lobes", "with a purple nucleus in two halves", "with a double nucleus"],
-    ("nucleus", "many"): ["with a purple nucleus of several lobes", "with a nucleus of many lobes", "with three to five linked lobes"],
+    ("nucleus", "many"): ["with a purple nucleus of several lobes", "with a nucleus in many lobes", "with several lobes"],
     ("fill", "full"): ["with a nucleus that nearly fills it", "with only a thin rim around the nucleus"],
     ("fill", "part"): ["with a nucleus that leaves much of the body free", "with a wide rim around the nucleus"],
     ("grains", "none"): ["without grains", "with a clear smooth body"],
     ("grains", "fine violet"): ["with fine violet grains", "dusted with fine grains"],
     ("grains", "fine purple"): ["with fine purple grains", "with fine dark dots"],
     ("grains", "coarse orange"): ["with coarse orange grains", "full of bright orange granules", "with large orange grains"],
-    ("grains", "coarse dark blue"): ["with coarse dark blue grains", "packed with dark blue granules", "with large dark grains"],
+    ("grains", "coarse dark blue"): ["with coarse dark blue grains", "packed with dark granules", "with large dark grains"],
 }  # fmt: skip
 OPENINGS = [
     "a photo of",
@@ -98,7 +98,7 @@ def _shape(cell: Cell) -> str:
 def caption(seen: dict[str, str], rng: np.random.Generator) -> tuple[str, dict[str, str]]:
     """A sentence that mentions some of the facts `seen`, in words drawn at random, and the facts it mentions."""
     aspects = sorted(seen)
-    told = [aspects[i] for i in rng.permutation(len(aspects))[: rng.integers(1, len(aspects) + 1)]]
+    told = [aspects[i] for i in rng.permutation(len(aspects))[: rng.integers(1, 5)]]
     adjectives, clauses = [], []
     for aspect in told:
         key = (aspect, seen[aspect])

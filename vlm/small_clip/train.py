@@ -2,8 +2,9 @@
 
     python -m vlm.small_clip.train [--out FILE] [--images N] [--steps N]
 
-A caption of a few facts is true of many images of a batch, not only of the one it was written for; the drawing's parameters say
-of which. The targets of the contrastive loss (Radford et al., ICML 2021, both directions) are spread evenly over all true pairs.
+A caption of a few facts is true of many images of a batch, not only of the one it was written for; the drawing's
+parameters say of which. The targets of the contrastive loss (Radford et al., ICML 2021, both directions) are spread
+evenly over all true pairs.
 """
 
 import argparse
@@ -39,12 +40,13 @@ class Captions:
         self.ids = sorted({i for words in all_words() for i in self.tokenizer.encode(words)} | set(special))
         self.row = {token: row for row, token in enumerate(self.ids)}
 
-    def batch(self, seen: list[dict[str, str]], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Tokens (batch, longest) as rows of the table, padded with the largest (the end token), and truth (batch, batch).
+    def batch(self, seen: list[dict[str, str]], count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Captions of the first `count` images: tokens (count, longest), and truth (batch, count).
 
-        `truth[i, j]` is True where caption j holds of image i.
+        Tokens are rows of the table, padded with the largest (the end token); `truth[i, j]` is True where caption j
+        holds of image i.
         """
-        drawn = [caption(facts_of_one, rng) for facts_of_one in seen]
+        drawn = [caption(facts_of_one, rng) for facts_of_one in seen[:count]]
         start, end = self.row[self.tokenizer.sot_token_id], self.row[self.tokenizer.eot_token_id]
         rows = [[start, *(self.row[i] for i in self.tokenizer.encode(words))][: CONTEXT - 1] for words, _ in drawn]
         tokens = torch.full((len(rows), 1 + max(map(len, rows))), end)
@@ -63,11 +65,18 @@ def text_features(model: torch.nn.Module, tokens: Tensor) -> Tensor:
 
 
 def contrastive_loss(image: Tensor, text: Tensor, scale: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy in both directions, targets spread over the true pairs; image, text (batch, embed), truth (batch, batch)."""
+    """Cross-entropy in both directions, targets even over the true pairs.
+
+    image (batch, embed), text (count, embed), truth (batch, count); an image of which no caption holds is a wrong answer only.
+    """
     logits = scale * F.normalize(image.float(), dim=1) @ F.normalize(text.float(), dim=1).T
-    target = truth.float()
-    of_image = F.cross_entropy(logits, target / target.sum(dim=1, keepdim=True))
-    return (of_image + F.cross_entropy(logits.T, target.T / target.T.sum(dim=1, keepdim=True))) / 2
+    return (_spread_cross_entropy(logits, truth) + _spread_cross_entropy(logits.T, truth.T)) / 2
+
+
+def _spread_cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    told = truth.any(dim=1)
+    target = truth[told].float()
+    return F.cross_entropy(logits[told], target / target.sum(dim=1, keepdim=True))
 
 
 def pixels(images: np.ndarray, rng: np.random.Generator) -> Tensor:
@@ -82,7 +91,7 @@ def train(images: np.ndarray, seen: list[dict[str, str]], steps: int, batch: int
     """The trained model (its embedding table compact) and the token ids of the table's rows; prints the loss as it goes."""
     torch.manual_seed(seed)
     rng, captions = np.random.default_rng(seed), Captions()
-    model = build(len(captions.ids))
+    model = build(len(captions.ids), patch_dropout=0.5)
     decayed = [p for n, p in model.named_parameters() if p.ndim > 1 and "embedding" not in n]
     others = [p for n, p in model.named_parameters() if not (p.ndim > 1 and "embedding" not in n)]
     groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
@@ -95,7 +104,7 @@ def train(images: np.ndarray, seen: list[dict[str, str]], steps: int, batch: int
         if (step + 1) * batch % len(images) < batch:
             order = rng.permutation(len(images))
         chosen = order[np.arange(step * batch, (step + 1) * batch) % len(images)]
-        tokens, truth = captions.batch([seen[i] for i in chosen], rng)
+        tokens, truth = captions.batch([seen[i] for i in chosen], batch // 2, rng)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             image = model.encode_image(pixels(images[chosen], rng))
             text = text_features(model, tokens)
