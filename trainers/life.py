@@ -26,6 +26,8 @@ from trainers.config import setup_cfg
 from trainers.distributed import is_first, process_group
 from trainers.result import is_finished
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def start(args: argparse.Namespace) -> None:
     """Do the run that `args` (see train.py) describe, unless its results are there already.
@@ -93,10 +95,11 @@ def _in_one_line(folder: Path) -> Iterator[None]:
         first = str(error).partition(". ")[0]
         raise UserError(f"{first}; lower DATALOADER.TRAIN_X.BATCH_SIZE or DATALOADER.TEST.BATCH_SIZE") from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        ours = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
+        if error.errno not in FULL and not ours:
             raise
-        where = error.filename or folder
-        raise UserError(f"cannot write {where}: {os.strerror(error.errno)}; make room, then {again}") from error
+        where = error.filename if ours else folder
+        raise UserError(f"cannot write {where}: {os.strerror(error.errno)}; mend that, then {again}") from error
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
