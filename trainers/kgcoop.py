@@ -32,7 +32,7 @@ class KgCoOpModel(CoOpModel):
     def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.clip.logit_scale)
+        logits = cosine_logits(image, text, self.log_scale())
         return logits, F.cross_entropy(logits, labels) + self.weight * self.score(text)
 
     def score(self, text_features: Tensor) -> Tensor:

@@ -46,10 +46,10 @@ class PromptSRCModel(IVLPModel):
         """Logits (batch, n_cls), and (4,): cross-entropy, weighted text L1, weighted image L1, KL to the frozen CLIP."""
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.clip.logit_scale)
+        logits = cosine_logits(image, text, self.log_scale())
         with torch.no_grad():
             fixed_image = self.clip.image(images)
-            fixed_logits = cosine_logits(fixed_image, self.fixed_text, self.clip.logit_scale)
+            fixed_logits = cosine_logits(fixed_image, self.fixed_text, self.log_scale())
         kl = F.kl_div(logits.log_softmax(1), fixed_logits.log_softmax(1), reduction="sum", log_target=True)
         parts = [
             F.cross_entropy(logits, labels),

@@ -53,6 +53,10 @@ class PromptedCLIP(nn.Module):
         """Normalised (n_cls, embed_dim); conditional methods return (batch, n_cls, embed_dim)."""
         raise NotImplementedError
 
+    def log_scale(self) -> Tensor:
+        """The log of what cosines are multiplied by to become logits, a scalar: the backbone's own."""
+        return self.clip.logit_scale
+
     @property
     def frozen_images(self) -> bool:
         """Image features depend on the backbone alone, so they need no gradient and can be kept."""
@@ -70,7 +74,7 @@ class PromptedCLIP(nn.Module):
 
     def classify(self, image_features: Tensor) -> Tensor:
         """Logits of images that are features already, (batch, embed_dim)."""
-        return cosine_logits(image_features, self._text(image_features), self.clip.logit_scale)
+        return cosine_logits(image_features, self._text(image_features), self.log_scale())
 
     def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method says otherwise."""
