@@ -70,6 +70,10 @@ def _merge(cfg: CfgNode, args: argparse.Namespace) -> None:
         cfg.merge_from_list(args.opts)
     except (KeyError, ValueError, AssertionError, SyntaxError) as error:
         raise UserError(f"command line: {_sentence(cfg, error)}") from error
+    if cfg.DATASET.NAME:
+        from datasets.readers import registry_name
+
+        cfg.DATASET.NAME = registry_name(cfg.DATASET.NAME)
 
 
 def _merge_file(cfg: CfgNode, path: Path) -> None:
