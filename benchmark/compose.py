@@ -37,7 +37,6 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
     problems = require_fair(results, allow)
     report = Report(results)
     measure = t.SPREADS[spread]
-    both = [r for r in results if r.subset in ("base", "new")]
     crossed = {r.source for r in results if r.source}
     plain = [r for r in results if r.subset == "all" and r.source is None and not (crossed and r.dataset in crossed)]
 
@@ -45,23 +44,23 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
         report.by_metric.setdefault(key, []).extend(table for table in made if table.rows)
 
     for metric in [m for m in METRICS if any(r.value(m) is not None for r in results)]:
-        add(metric, _base_to_new(both, metric, measure))
+        for shots in unique(r.shots for r in results):
+            here = [r for r in results if r.shots == shots]
+            add(metric, _base_to_new([r for r in here if r.subset != "all"], metric, measure))
+            add(metric, [t.cross_dataset(here, source, metric, measure) for source in sorted(crossed)])
         add(metric, _by_shots(plain, metric, measure))
-        add(metric, [t.cross_dataset(results, source, metric, measure) for source in sorted(crossed)])
     add(ALL_METRICS, _by_metric(plain, measure))
     add(COST, [t.cost(results)])
-    report.by_metric = {
-        key: filled for key, made in report.by_metric.items() if (filled := [x for x in made if x.rows])
-    }
+    report.by_metric = {key: made for key, made in report.by_metric.items() if made}
     report.comparisons = compare(results, subject)
-    report.notes = [_legend(results, spread, bool(both)), *(c.sentence() for c in report.comparisons)]
+    report.notes = [_legend(results, spread), *(c.sentence() for c in report.comparisons)]
     report.notes += [f"NOT COMPARABLE (allowed by --allow): {problem}" for problem in problems]
     return report
 
 
 def _base_to_new(results: list[Result], metric: str, spread: Spread) -> list[Table]:
     made = [t.base_to_new(results, dataset, metric, spread) for dataset in unique(r.dataset for r in results)]
-    return [*made, t.mean_of_base_to_new(made, metric)] if len(made) > 1 else made
+    return [*made, t.mean_of_base_to_new(made, metric, t.shots_of(results))] if len(made) > 1 else made
 
 
 def _by_shots(results: list[Result], metric: str, spread: Spread) -> list[Table]:
@@ -81,11 +80,11 @@ def _by_metric(results: list[Result], spread: Spread) -> list[Table]:
         per_dataset = [t.by_metric(here, dataset, spread, shots) for dataset in unique(r.dataset for r in here)]
         made += per_dataset
         if len(per_dataset) > 1:
-            made.append(t.mean_of(per_dataset, f"Mean of {len(per_dataset)} data sets"))
+            made.append(t.mean_of(per_dataset, f"Mean of {len(per_dataset)} data sets{t.shots_of(here)}"))
     return made
 
 
-def _legend(results: list[Result], spread: str, base2new: bool) -> str:
+def _legend(results: list[Result], spread: str) -> str:
     counts = {label: len({r.seed for r in runs}) for label, runs in t.labels(results).items()}
     most = max(counts.values())
     fewer = [f"{label}: {n}" for label, n in counts.items() if n < most]
@@ -96,7 +95,7 @@ def _legend(results: list[Result], spread: str, base2new: bool) -> str:
         if most > 1
         else f"One value a cell ({seeds}); 0-100; best in bold."
     )
-    if base2new:
+    if any(r.subset != "all" for r in results):
         text += " Harmonic mean: of each seed's base and new, then averaged; HM of means: of the averaged base and new."
     if any(r.synthetic for r in results):
         text += " Synthetic images: figures on them check the machinery, they say nothing about patients."

@@ -12,9 +12,10 @@ def unfair(results: list[Result]) -> list[str]:
     """What differs between the table's cells, a sentence each; empty where the comparison is fair.
 
     The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
-    seed, shots the same for all methods, and backbone weights and test transform the same throughout.
+    seed, shots the same for all methods, and backbone weights and test transform the same throughout. No two runs may
+    claim one place.
     """
-    problems = _missing(results)
+    problems = _missing(results) + _doubles(results)
     known = [r for r in results if r.split]
     trained = [r for r in known if r.method not in UNTRAINED]
     problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
@@ -58,14 +59,29 @@ def _differ(results: Iterable[Result], what: str, value, group) -> list[str]:
 
 
 def _unequal_shots(results: Iterable[Result]) -> list[str]:
+    """Methods without a number of shots in common; those with some have a table for each number."""
     shots: dict[tuple[str, str], dict[str, set[int | None]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
         shots[r.dataset, r.subset][r.method].add(r.shots)
     problems = []
     for (dataset, subset), methods in shots.items():
-        if len(set(map(frozenset, methods.values()))) > 1:
+        if not set.intersection(*methods.values()):
             said = ", ".join(f"{m}: {'/'.join(map(str, sorted(s, key=str)))}" for m, s in methods.items())
             problems.append(f"shots differ on {dataset} ({subset}): {said}")
+    return problems
+
+
+def _doubles(results: Iterable[Result]) -> list[str]:
+    """Runs that would share a cell and a seed, so that one would hide the other."""
+    seen: dict[tuple, Result] = {}
+    problems = []
+    for r in results:
+        key = (r.method, r.variant, r.backbone, r.dataset, r.source, r.subset, r.shots, r.seed)
+        if key in seen:
+            problems.append(
+                f"two runs of {r.method} on {r.dataset} ({r.subset}), seed {r.seed}: {seen[key].folder} and {r.folder}"
+            )
+        seen[key] = r
     return problems
 
 

@@ -75,6 +75,15 @@ def _short_variant(variant: str, cfg: str, same: list[tuple]) -> str:
     return variant
 
 
+def shots_of(results: list[Result]) -> str:
+    """ ", 16 shots" for a title, where all results have the same number of them."""
+    found = {r.shots for r in results}
+    if len(found) != 1 or None in found:
+        return ""
+    (shots,) = found
+    return ", full training set" if shots == -1 else f", {shots} shot" + ("s" if shots > 1 else "")
+
+
 def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]:
     """{seed: value} of the runs whose fields equal `where` and which measured the metric."""
     chosen = (r for r in results if all(getattr(r, key) == value for key, value in where.items()))
@@ -94,17 +103,19 @@ def base_to_new(results: list[Result], dataset: str, metric: str, spread: Spread
         cells = [cell(list(base.values()), spread), cell(list(new.values()), spread), cell(both, spread)]
         of_means = Cell(harmonic_mean(cells[0].value, cells[1].value), n=len(both)) if both else Cell()
         rows.append((label, [*cells, of_means]))
-    return Table(f"{dataset}: {METRICS[metric]}, base-to-new", list(BASE2NEW), _filled(rows)).mark_best()
+    return Table(
+        f"{dataset}: {METRICS[metric]}, base-to-new{shots_of(results)}", list(BASE2NEW), _filled(rows)
+    ).mark_best()
 
 
-def mean_of_base_to_new(tables: list[Table], metric: str) -> Table:
+def mean_of_base_to_new(tables: list[Table], metric: str, said: str = "") -> Table:
     """The average over data sets: mean of the data sets' harmonic means, and harmonic mean of the averaged base and new."""
     rows = []
     for label, per_dataset in _complete(tables):
         base, new, hm = (mean([cells[i].value for cells in per_dataset]) for i in range(3))
         rows.append((label, [Cell(v, n=len(tables)) for v in (base, new, hm, harmonic_mean(base, new))]))
     columns = ["Base", "New", "Mean of HMs", "HM of means"]
-    return Table(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new", columns, rows).mark_best()
+    return Table(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new{said}", columns, rows).mark_best()
 
 
 def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | None = None) -> Table:
@@ -116,8 +127,12 @@ def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | 
         values = [list(by_seed(chosen, m, dataset=dataset).values()) for m in measured]
         rows.append((label, [cell(v, spread) for v in values]))
     lower = frozenset(METRICS[m] for m in LOWER_IS_BETTER)
-    said = "" if shots is None else ", full training set" if shots == -1 else f", {shots} shots"
-    return Table(f"{dataset}{said}", [METRICS[m] for m in measured], _filled(rows), lower=lower).mark_best()
+    return Table(
+        f"{dataset}{shots_of([r for r in results if shots in (None, r.shots)])}",
+        [METRICS[m] for m in measured],
+        _filled(rows),
+        lower=lower,
+    ).mark_best()
 
 
 def by_shots(results: list[Result], dataset: str, metric: str, spread: Spread) -> Table:
@@ -141,7 +156,7 @@ def cross_dataset(results: list[Result], source: str, metric: str, spread: Sprea
         average = Cell(mean(found), n=len(found)) if found and len(found) == len(targets) else Cell()
         rows.append((label, [*cells, average]))
     columns = [f"{source} (source)", *targets, "Mean of targets"]
-    return Table(f"Trained on {source}: {METRICS[metric]}", columns, _filled(rows)).mark_best()
+    return Table(f"Trained on {source}{shots_of(chosen)}: {METRICS[metric]}", columns, _filled(rows)).mark_best()
 
 
 def mean_of(tables: list[Table], title: str) -> Table:

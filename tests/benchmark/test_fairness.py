@@ -36,6 +36,18 @@ def test_what_differs_is_said(tmp_path, changes, reason):
     assert any(problem.startswith(reason) for problem in require_fair(results, allow=True))
 
 
+def test_two_runs_for_one_place(tmp_path):
+    write_run(tmp_path / "few_shot/seed1", "CoOp")
+    write_run(tmp_path / "eval/seed1", "CoOp")
+    assert unfair(read_results([tmp_path]))[0].startswith("two runs of CoOp on phantom (all), seed 1")
+
+
+def test_a_curve_with_a_hole_is_no_unfairness(tmp_path):
+    for method, shots in (("CoOp", 1), ("CoOp", 16), ("CILMP", 16)):
+        write_run(tmp_path / method / str(shots), method, shots=shots)
+    assert unfair(read_results([tmp_path])) == []
+
+
 def test_other_seeds_draw_other_training_images(tmp_path):
     write_run(tmp_path / "a", "CoOp", seed=1)
     write_run(tmp_path / "b", "CoOp", seed=2)

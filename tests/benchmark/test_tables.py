@@ -29,6 +29,17 @@ def test_base_to_new_on_one_data_set(base2new):
     assert not any(cell.best for cell in dict(table.rows)["CoOp"])
 
 
+def test_each_number_of_shots_has_a_table_of_its_own(tmp_path):
+    for shots, accuracy in ((1, 0.4), (16, 0.8)):
+        for subset in ("base", "new"):
+            write_run(tmp_path / f"{subset}{shots}", "CoOp", accuracy, shots=shots, subset=subset)
+    made = compose(read_results([tmp_path])).by_metric["accuracy"]
+    assert [(t.title, cells_of(t, "CoOp")["Base"].value) for t in made] == [
+        ("phantom: Accuracy, base-to-new, 1 shot", 40.0),
+        ("phantom: Accuracy, base-to-new, 16 shots", 80.0),
+    ]
+
+
 def test_mean_over_data_sets_keeps_both_harmonic_means_apart(tmp_path):
     known = {"a": (90, 10), "b": (50, 50)}
     for dataset, sides in known.items():
