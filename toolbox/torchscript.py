@@ -8,7 +8,7 @@ read here by an unpickler that knows five harmless names and makes an empty reco
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,25 @@ def _first(value: Any, *_: Any) -> Any:
     return value
 
 
+class _Function:
+    """A function that a pickle may call but not change: its BUILD instruction sets attributes of whatever it is given."""
+
+    def __init__(self, function: Callable) -> None:
+        self.call = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.call(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("it tries to change a function")
+
+
 _KNOWN = {
-    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _Function(_tensor),
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch.jit._pickle", "restore_type_tag"): _first,
+    ("torch.jit._pickle", "restore_type_tag"): _Function(_first),
     ("torch", "device"): str,
-    **{("torch.jit._pickle", f"build_{kind}list"): _first for kind in ("int", "double", "bool", "tensor")},
+    **{("torch.jit._pickle", f"build_{kind}list"): _Function(_first) for kind in ("int", "double", "bool", "tensor")},
     **{("torch", name): dtype for name, dtype in _DTYPES.items()},
 }
 

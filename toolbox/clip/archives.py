@@ -11,6 +11,7 @@ from tqdm import tqdm
 from toolbox.checkpoints import check_sums
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_path
+from toolbox.torchscript import is_torchscript, read_torchscript
 
 CACHE = Path("~/.cache/clip").expanduser()
 _SERVER = "https://openaipublic.azureedge.net/clip/models"
@@ -68,10 +69,9 @@ def read_state_dict(path: str | Path) -> dict[str, Any]:
     """
     try:
         check_sums(Path(path))
-        try:
-            return torch.jit.load(path, map_location="cpu").state_dict()
-        except RuntimeError:  # no TorchScript archive
-            saved = torch.load(path, map_location="cpu", weights_only=True)
+        if is_torchscript(path):
+            return {key: value for key, value in read_torchscript(path).items() if not key.endswith("attn_mask")}
+        saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can fail in many ways
         first_line = str(error).partition("\n")[0]
         raise UserError(
