@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from bert_reference import WORDS, Words, reference, tiny_bert
 
+from tests.vlm.bert_reference import WORDS, Words, reference, tiny_bert
 from vlm.block import unit
 from vlm.conditional_bert import ConditionalBert
 from vlm.text import ContextLayout
@@ -51,7 +51,7 @@ def test_learned_context(position, per_class):
 
 
 def test_context_that_depends_on_the_image():
-    bert, text = tiny_bert()
+    _, text = tiny_bert()
     ctx = torch.randn(2, 4, 32)
     layout = ContextLayout(text, NameTokens(text.vocabulary, NAMES, 4), 4)
     expected = torch.stack([text(one, layout) for one in ctx])
