@@ -1,4 +1,4 @@
-# Sourced by the scripts of a method: `run_protocol PROTOCOL METHOD "$@"`. See scripts/README.md for the arguments.
+# Sourced by the scripts of a method: `run_protocol PROTOCOL METHOD "$@"`. docs/benchmark.md has the arguments.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
