@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.progress import track
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
 
 from .fewshot import writable
 from .images import read_image
+from .progress import bar
 
 FORMAT = 1
 _CHUNK = 64  # decoded images held in memory while the file is written
@@ -123,7 +123,7 @@ def _write(
     index: dict[str, list[int]] = {}
     offset = 0
     with atomic_path(pixels_path) as part, part.open("wb") as file, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in track(range(0, len(paths), _CHUNK), "Decoding images", transient=True):
+        for start in bar(range(0, len(paths), _CHUNK), "Decoding images"):
             chunk = paths[start : start + _CHUNK]
             decoded = pool.map(decode, chunk)
             for path, pixels in zip(chunk, decoded, strict=True):

@@ -54,6 +54,7 @@ class MedicalDataset(DatasetBase):
         }
         used = subsample(used, n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)
         self.split_id = {part: part_id(used[part]) for part in PARTS} | {"fewshot": drawn.id if drawn else ""}
+        print("Split identity: " + ", ".join(f"{part} {value[:16] or '-'}" for part, value in self.split_id.items()))
         train, val, test = (_datums(used[part], files, content.sums) for part in PARTS)
         super().__init__(train_x=train, val=val, test=test)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.progress import track
 
 from toolbox.errors import UserError
 
 from ..images import read_image
+from ..progress import bar
 
 HASH_SIDE = 16
 
@@ -35,7 +35,7 @@ def scan_images(files: Mapping[str, str]) -> tuple[dict[str, Scan], dict[str, st
     broken: dict[str, str] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(_scan, files.values())
-        for path, result in track(zip(files, results, strict=True), "Decoding images", len(files), transient=True):
+        for path, result in bar(zip(files, results, strict=True), "Decoding images", len(files)):
             if isinstance(result, Scan):
                 scans[path] = result
             else:

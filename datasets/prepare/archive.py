@@ -5,9 +5,9 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from rich.progress import track
-
 from toolbox.errors import UserError
+
+from ..progress import bar
 
 MAX_MEMBERS = 2_000_000
 MAX_RATIO = 200  # images hardly compress; a member that grows more than this is a bomb
@@ -26,7 +26,7 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
         with zipfile.ZipFile(archive) as bundle:
             members = [member for member in bundle.infolist() if not member.is_dir()]
             _check(archive, members, folder)
-            for member in track(members, f"Unpacking {archive.name}", transient=True):
+            for member in bar(members, f"Unpacking {archive.name}"):
                 _extract(archive, bundle, member, folder)
     except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zipfile.zlib.error) as error:
         raise UserError(f"{archive} cannot be unpacked ({error}); download it again") from None

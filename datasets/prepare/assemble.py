@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
-
 from toolbox.errors import UserError
 
 from ..facts import Facts
 from ..partition import divide
+from ..progress import bar
 from ..split import PARTS, Item, Split, ordered, read_split, write_split
 from ..sums import sums_of
 from .raw import Release
@@ -63,7 +62,7 @@ def install(split: Split, files: Mapping[str, Path], folder: Path, facts: Facts,
     `placing`: "link" makes hard links, or copies where the file system cannot; "copy"; "symlink".
     Returns the path of the split file.
     """
-    for path in track(files, f"Placing images in {folder.name}", transient=True):
+    for path in bar(files, f"Placing images in {folder.name}"):
         _place(files[path].resolve(), folder / facts.images / path, placing)
     split_path = folder / facts.split_file
     write_split(split_path, replace(split, sums=sums_of(folder / facts.images, files)))

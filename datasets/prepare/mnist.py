@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from PIL import Image
-from rich.progress import track
 
 from toolbox.errors import UserError, nearest
 
+from ..progress import bar
 from .raw import Entry, Release
 
 SIZES = (28, 64, 128, 224)
@@ -28,7 +28,7 @@ def medmnist(name: str, size: int, npz_folder: Path | None, scratch: Path) -> Re
         folder = scratch / part
         folder.mkdir(parents=True)
         pairs = enumerate(zip(data.imgs, data.labels, strict=True))
-        for index, (pixels, label) in track(pairs, f"{name} {part}", len(data.imgs), transient=True):
+        for index, (pixels, label) in bar(pairs, f"{name} {part}", len(data.imgs)):
             file = folder / f"{index:06d}.png"
             Image.fromarray(pixels).save(file)
             entries.append(Entry(file, names[int(label[0])], part))
