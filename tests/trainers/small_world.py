@@ -1,4 +1,4 @@
-"""A data set, a backbone and language-model rows so small that every method runs its whole life in a second or two."""
+"""A small phantom, a backbone and language-model rows so small that every method runs its whole life in a second or two."""
 
 import json
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import train
+from datasets.phantom.generate import CLASSNAMES, draw_class
 from llm.store import save_rows
 
 CLASSES = ("discocyte", "sickle_cell", "target cell", "basophil")
@@ -75,15 +76,15 @@ def logits(folder: Path) -> np.ndarray:
 
 
 def draw_cells(folder: Path, classes: Sequence[str] = CLASSES) -> None:
-    """Blobs whose colour tells the class, 40 px, with a split JSON beside them."""
-    rng, split = np.random.default_rng(0), {}
+    """A few of the phantom's cells, 40 px, with a split JSON beside them."""
+    split: dict[str, list] = {}
     folder.mkdir()
     for part, count in COUNTS.items():
         split[part] = []
         for label, name in enumerate(classes):
             for i in range(count):
-                pixels = rng.integers(150, 255, (40, 40, 3), dtype=np.uint8)
-                pixels[8:32, 8:32] = np.eye(3, dtype=np.uint8)[label % 3] * 40 * (label + 1) + rng.integers(0, 60)
+                index = i + sum(COUNTS[before] for before in split if before != part)
+                pixels = draw_class(CLASSNAMES.index(name.replace("_", " ")), index, side=40)
                 file = f"{part}_{label}_{i}.png"
                 Image.fromarray(pixels).save(folder / file)
                 split[part].append([file, label, name])
