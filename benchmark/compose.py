@@ -11,6 +11,21 @@ from benchmark.tables import Spread, Table, unique
 
 ALL_METRICS = "all metrics"
 COST = "cost"
+METHODS = (
+    "ZeroshotCLIP",
+    "LinearProbe",
+    "TipAdapter",
+    "CoOp",
+    "CoCoOp",
+    "VPT",
+    "IVLP",
+    "MaPLe",
+    "KgCoOp",
+    "PromptSRC",
+    "",
+    "CILMP",
+)
+"""Order of rows; "" stands for all other methods, in the order they are found."""
 
 
 @dataclass
@@ -35,6 +50,7 @@ class Report:
 def compose(results: list[Result], spread: str = "std", subject: str | None = None, allow: bool = False) -> Report:
     """Make every table that the runs allow. Raises UserError where they are not comparable and `allow` is false."""
     problems = require_fair(results, allow)
+    results = sorted(results, key=lambda r: METHODS.index(r.method if r.method in METHODS else ""))
     report = Report(results)
     measure = t.SPREADS[spread]
     crossed = {r.source for r in results if r.source}

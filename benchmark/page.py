@@ -23,7 +23,8 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
 caption { text-align: left; font-weight: 600; padding: .3rem 0 }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left } td.best { font-weight: 700; color: var(--best) }
-figure { margin: 1rem 0 } img { max-width: 100%; background: white; border-radius: 4px }
+.figures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start }
+figure { margin: 0 } img { max-width: 100%; background: white; border-radius: 4px }
 .note { color: #777 } li { margin: .3rem 0 } summary { cursor: pointer; font-weight: 600 }
 """
 
@@ -61,8 +62,7 @@ def html(report: "Report", images: list[Path]) -> str:
         *map(_table, main),
         notes,
         f"<h2>Does the lead hold?</h2><ul>{comparisons}</ul>" if comparisons else "",
-        "<h2>Figures</h2>" if images else "",
-        *map(_figure, images),
+        f'<h2>Figures</h2><div class="figures">{"".join(map(_figure, images))}</div>' if images else "",
         f"<h2>Other metrics and cost</h2>{''.join(map(_table, more))}" if more else "",
         f"<details><summary>Runs</summary><ul>{runs}</ul></details>",
     ]

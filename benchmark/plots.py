@@ -111,19 +111,24 @@ def confusion(results: list[Result], title: str) -> Figure:
     rows = labels(results)
     names = list(results[0].classnames)
     side = max(2.6, 0.22 * len(names) + 1.2)
+    across = min(4, len(rows))
+    down = -(-len(rows) // across)
+    size = (side * across + 1.5, side * down + 1.5)
     figure, panels = plt.subplots(
-        1, len(rows), figsize=(side * len(rows) + 1.5, side + 1.5), squeeze=False, sharey=True, layout="constrained"
+        down, across, figsize=size, squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
-    for axes, (label, runs) in zip(panels[0], rows.items(), strict=True):
+    for axes in panels.flat[len(rows) :]:
+        axes.set_visible(False)
+    for axes, (label, runs) in zip(panels.flat, rows.items(), strict=False):
         counts = np.sum([r.metrics["confusion"] for r in runs], axis=0).astype(float)
         shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(shares, vmin=0, vmax=100, cmap="Blues")
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.set_title(label, fontsize=9)
-    panels[0][0].set_ylabel("True class")
+    figure.supylabel("True class", fontsize=9)
     figure.supxlabel("Predicted class", fontsize=9)
-    figure.colorbar(image, ax=list(panels[0]), label="% of the true class", shrink=0.7)
+    figure.colorbar(image, ax=list(panels.flat), label="% of the true class", shrink=0.7)
     figure.suptitle(title, fontsize=10)
     return figure
 

@@ -104,6 +104,13 @@ def test_forms(base2new):
     assert harmonic["n"] == "2"
 
 
+def test_rows_begin_with_zero_shot_and_end_with_cilmp(tmp_path):
+    for method in ("CILMP", "MyOwn", "CoOp", "ZeroshotCLIP"):
+        write_run(tmp_path / method, method)
+    table = compose(read_results([tmp_path])).tables[0]
+    assert [label for label, _ in table.rows] == ["ZeroshotCLIP", "CoOp", "MyOwn", "CILMP"]
+
+
 def test_latex_escapes():
     assert render.escape("a_b & 5 % ±") == r"a\_b \& 5 \% $\pm$"
 
