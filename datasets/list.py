@@ -11,7 +11,8 @@ from toolbox.command import run_command
 from toolbox.errors import UserError
 
 from .facts import FACTS, Facts
-from .split import read_split
+from .facts.own import find_split_file
+from .split import PARTS, read_split
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +39,24 @@ def state(facts: Facts, root: str) -> str:
     return "ready" if first.is_file() else "no images: run datasets.check"
 
 
+def own_rows(root: str) -> list[tuple[str, ...]]:
+    """Rows for the folders under `root` that are in no table and hold a split; read with the data set `split`."""
+    known = {facts.folder for facts in FACTS.values()}
+    rows = []
+    for folder in sorted(
+        path for path in Path(root).expanduser().iterdir() if path.is_dir() and path.name not in known
+    ):
+        try:
+            split = read_split(folder / find_split_file(folder))
+        except UserError:
+            continue
+        sizes = "/".join(str(len(split.part(part)) or "-") for part in PARTS)
+        rows.append(
+            (folder.name, "", str(len(split.classnames)), sizes, split.meta.get("licence") or "", "ready (split)")
+        )
+    return rows
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.root and not Path(args.root).expanduser().is_dir():
@@ -49,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         sizes = "/".join(str(n or "-") for n in facts.sizes) if facts.sizes else "no published split"
         row = [facts.name, facts.modality, str(len(facts.classnames)), sizes, facts.licence]
         table.add_row(*row, *([state(facts, args.root)] if args.root else []))
+    for row in own_rows(args.root) if args.root else []:
+        table.add_row(*row)
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
     if args.classes:

@@ -31,8 +31,11 @@ class _Datum:
         return path, label
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Admits Dassl's Datum by mapping it to `_Datum`, and the two helpers that old protocols make objects with."""
+class _PlainUnpickler(pickle._Unpickler):
+    """Admits Dassl's Datum by mapping it to `_Datum`, and the two helpers that old protocols make objects with.
+
+    The reader in Python, not the one in C: a few bytes can make that one reserve gigabytes for its memo.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _DATUM:

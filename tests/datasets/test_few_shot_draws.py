@@ -6,6 +6,8 @@ import pickle
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pictures import cells
 
 from dassl.data.datasets import Datum
@@ -144,3 +146,21 @@ def test_pickle_of_other_images_or_labels_is_refused(split, tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"train": [Datum(str(image), 0, 0, "round cell")]}))
     with pytest.raises(UserError, match="no image of label 1"):
         read_coop_pickle(tmp_path / "x.pkl", split)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_mutated_pickles_are_read_right_or_refused(split, tmp_path, data):
+    chosen = [next(item for item in split.train if item.label == label) for label in range(4)]
+    content = bytearray(
+        pickle.dumps({"train": [Datum(str(tmp_path / "cells" / i.path), i.label, 0, i.classname) for i in chosen]})
+    )
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "x.pkl"
+    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    try:
+        train, _ = read_coop_pickle(path, split)
+    except UserError:
+        return
+    assert set(train) <= set(split.train) and {item.label for item in train} == {0, 1, 2, 3}
