@@ -9,14 +9,21 @@ Import this package before any of the three:
 - `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`, built on open_clip.
 """
 
+import sys
+
 from toolbox import find_host
+from toolbox.errors import UserError
 from toolbox.mend_amp import mend_amp
 from toolbox.mend_torchvision import mend_torchvision
 
 mend_torchvision()
 mend_amp()
-_clip = find_host.find_clip()
-_dassl = find_host.find_dassl()
+try:
+    _clip = find_host.find_clip()
+    _dassl = find_host.find_dassl()
+except UserError as error:  # a command imports this package before it can catch anything
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 
 def host() -> str:

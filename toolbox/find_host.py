@@ -27,8 +27,13 @@ def find_dassl() -> ModuleType | None:
     from toolbox import mend_dassl  # only now: it imports parts of stock Dassl
 
     mend_dassl.prepare()
-    dassl = importlib.import_module("dassl")
-    mend_dassl.mend()
+    try:
+        dassl = importlib.import_module("dassl")
+        mend_dassl.mend()
+    except ImportError as error:
+        raise UserError(
+            f"stock Dassl cannot be imported ({error}): install what it needs, or unset DASSL_HOME"
+        ) from error
     return dassl
 
 

@@ -19,6 +19,7 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from functools import partial, wraps
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,6 +48,7 @@ def prepare() -> None:
     for name, function in _OPTIONAL.items():
         if name not in sys.modules and importlib.util.find_spec(name) is None:
             module = ModuleType(name)
+            module.__spec__ = ModuleSpec(name, None)
             setattr(module, function, partial(_not_installed, name))
             sys.modules[name] = module
 
