@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import resource
 from collections import Counter
 
 import pytest
@@ -125,6 +126,14 @@ def test_pickle_that_would_run_code_is_refused_and_runs_nothing(split, tmp_path)
             with pytest.raises(UserError, match=r"x\.pkl"):
                 read_coop_pickle(path, split)
     assert not mark.exists()
+
+
+def test_pickle_cannot_reserve_memory(split, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(b"\x80\x04]r\xff\xff\xff\x7f.")  # an empty list, remembered as number 2**31 - 1
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=r"x\.pkl"):
+        read_coop_pickle(tmp_path / "x.pkl", split)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
 @pytest.mark.parametrize(
