@@ -185,7 +185,7 @@ class PromptTrainer(TrainerX):
     def train(self) -> None:
         if self.trains:
             super().train()
-        else:
+        elif distributed.is_first():
             self.time_start = time.time()
             self.fit()
             if self.model.state_dict():

@@ -27,7 +27,8 @@ class Precision:
         self.weights = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.name, torch.float32)
         self._half = torch.float16 if cuda else torch.bfloat16
         scaled = self.name == "fp16" or (self.name == "amp" and cuda)
-        self.scaler = torch.amp.GradScaler(device.type) if scaled else None
+        # torch's own start, 2^16, overflows in the first steps of prompts' large gradients: steps a short run cannot spare.
+        self.scaler = torch.amp.GradScaler(device.type, init_scale=2.0**10) if scaled else None
         self.overflows = 0
 
     def context(self) -> AbstractContextManager:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
+from toolbox.errors import UserError
 from trainers import features
 from trainers.base import PromptTrainer
 from trainers.zsclip import ZeroshotModel
@@ -65,6 +66,8 @@ class TipAdapter(PromptTrainer):
 
     def fit(self) -> None:
         items, model = self.dm.dataset.train_x, self.model
+        if self.options.AUGMENT_EPOCH < 1:
+            raise UserError(f"TRAINER.TIPADAPTER.AUGMENT_EPOCH is {self.options.AUGMENT_EPOCH}: use 1 or more")
         loader = features.loader_over(self, items, augmented=True)
         views = sum(features.compute(self, loader) for _ in range(self.options.AUGMENT_EPOCH))
         model.keys = unit(views)

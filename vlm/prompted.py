@@ -101,7 +101,12 @@ class PromptedCLIP(nn.Module):
 
 
 def initial_ctx(clip: Backbone, words: str, n_ctx: int) -> Tensor:
-    """(n_ctx, text width): the embedding of the first word pieces of `words`, or a draw from N(0, 0.02) without words."""
+    """(n_ctx, text width): the embedding of the first word pieces of `words`, or a draw from N(0, 0.02) without words.
+
+    Raises:
+        UserError: `words` has fewer than `n_ctx` pieces, or `n_ctx` is not positive.
+    """
+    check_n_ctx(n_ctx, "text")
     if not words:
         return torch.empty(n_ctx, clip.text.width).normal_(std=0.02)
     return clip.text.embed(init_words(clip.text.vocabulary, words, n_ctx)).float().cpu()
@@ -124,6 +129,12 @@ class DeepPrompts(nn.Module):
         self.vectors = nn.Parameter(torch.cat([first[None], deeper]))
 
 
+def check_n_ctx(n_ctx: int, tower: str) -> None:
+    """Raises UserError unless there is at least one prompt vector."""
+    if n_ctx < 1:
+        raise UserError(f"the number of {tower} prompt vectors (N_CTX) is {n_ctx}: use 1 or more")
+
+
 def check_depth(depth: int, layers: int, tower: str) -> None:
     """Raises UserError if a tower of `layers` cannot have prompts in `depth` layers."""
     if not 1 <= depth <= layers:
@@ -137,6 +148,7 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
         UserError: the image tower takes no prompts (a ResNet), or is not as deep.
     """
     check_takes_prompts(clip)
+    check_n_ctx(n_ctx, "vision")
     first = torch.empty(n_ctx, clip.image.width).normal_(std=0.02)
     return DeepPrompts(first, depth, clip.image.depth, "vision")
 

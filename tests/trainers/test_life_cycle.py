@@ -86,10 +86,9 @@ def test_other_precisions_predict_alike(world, base, method, precision):
 
 @pytest.mark.parametrize("method", STEPPING)
 def test_training_in_half_precision_stays_finite(world, method):
-    for precision in ("fp16", "bf16"):
-        key = {f"TRAINER__{METHODS[method].section}__PREC": precision, "OPTIM__MAX_EPOCH": 1}
-        folder = world.run(method, f"train-{precision}-{method}", **BASE, **key)
-        assert np.isfinite(logits(folder)).all()
+    key = {f"TRAINER__{METHODS[method].section}__PREC": "fp16", "OPTIM__MAX_EPOCH": 1}
+    folder = world.run(method, f"train-fp16-{method}", **BASE, **key)
+    assert np.isfinite(logits(folder)).all() and result(folder)["overflows"] == 0
 
 
 @pytest.mark.parametrize("method", STEPPING)
@@ -153,3 +152,23 @@ def test_class_specific_contexts_are_refused_on_other_classes(world):
     base = world.run("CoOp", "csc-base", **BASE, **csc)
     with pytest.raises(UserError, match="was made for the classes discocyte, sickle_cell"):
         world.run("CoOp", "csc-new", "--eval-only", "--model-dir", str(base), **NEW, **csc)
+
+
+@pytest.mark.parametrize(
+    "method, option, message",
+    [
+        ("CoOp", {"TRAINER__COOP__N_CTX": 0}, r"number of text prompt vectors \(N_CTX\) is 0: use 1 or more"),
+        ("CoOp", {"TRAINER__COOP__N_CTX": 99}, "class 'discocyte': its prompt needs .* the text tower has 77"),
+        ("CoOp", {"TRAINER__COOP__CLASS_TOKEN_POSITION": "back"}, "choose end, middle or front"),
+        ("VPT", {"TRAINER__VPT__N_CTX_VISION": 0}, r"number of vision prompt vectors \(N_CTX\) is 0"),
+        ("MaPLe", {"TRAINER__MAPLE__PROMPT_DEPTH": 9}, "vision prompt depth is 9 but the vision tower has 3 layers"),
+        ("MaPLe", {"TRAINER__MAPLE__N_CTX": 6}, "CTX_INIT 'a photo of a' has 4 word pieces but N_CTX is 6"),
+        ("IVLP", {"TRAINER__IVLP__PROMPT_DEPTH_TEXT": 0}, "text prompt depth is 0 but the text tower has 3 layers"),
+        ("KgCoOp", {"TRAINER__KGCOOP__TEMPLATES": "cells"}, "KGCOOP.TEMPLATES: 'cells' must have exactly one {}"),
+        ("TipAdapter", {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": 0}, "AUGMENT_EPOCH is 0: use 1 or more"),
+        ("CoCoOp", {"TRAINER__COCOOP__PREC": "fp8"}, "PREC is 'fp8'; choose one of"),
+    ],
+)
+def test_impossible_options_are_refused_in_a_sentence(world, method, option, message):
+    with pytest.raises(UserError, match=message):
+        world.run(method, "impossible", **option)
