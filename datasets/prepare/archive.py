@@ -1,5 +1,6 @@
 """Unpacking a downloaded zip without trusting it."""
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -28,8 +29,12 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
             _check(archive, members, folder)
             for member in bar(members, f"Unpacking {archive.name}"):
                 _extract(archive, bundle, member, folder)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zipfile.zlib.error) as error:
-        raise UserError(f"{archive} cannot be unpacked ({error}); download it again") from None
+    except UserError:
+        raise
+    except Exception as error:  # damaged archives make zipfile raise many kinds
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES):
+            raise
+        raise UserError(f"{archive} cannot be unpacked ({error or type(error).__name__}); download it again") from None
 
 
 def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
