@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
+from vlm.attention import causal_mask
 from vlm.block import LayerNorm
 from vlm.towers import image_tower, text_tower
 from vlm.weights import fill
@@ -116,7 +117,11 @@ def openai_model(state: dict[str, Tensor]) -> nn.Module:
         raise UserError(f"these weights are no CLIP in OpenAI's format: they have no {error}") from error
     with torch.device("meta"):
         model = open_clip.CLIP(embed_dim, vision_cfg=vision, text_cfg=text, quick_gelu=True)
-    return fill(model, state, "OpenAI's format")
+    model = fill(model, state, "OpenAI's format")
+    model.attn_mask = causal_mask(
+        model.context_length, torch.device("cpu")
+    )  # made, not saved, so it had no memory so far
+    return model
 
 
 def _vision_sizes(state: dict[str, Tensor]) -> open_clip.CLIPVisionCfg:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from vlm.attention import Keys, Own, Shared, attend
 from vlm.block import LayerNorm, unit
 from vlm.ragged import Ragged
-from vlm.text import CausalText, ContextLayout
+from vlm.text import ContextLayout, TextTower
 from vlm.tokens import Vocabulary
 
 
@@ -62,7 +62,7 @@ class BertBlock(nn.Module):
         return self.ln_2(x + self.proj(self.activation(self.fc(x))))
 
 
-class BertText(nn.Module):
+class BertText(TextTower):
     """The frozen text tower.
 
     Args:
@@ -86,9 +86,6 @@ class BertText(nn.Module):
         self.pooler = bert.pooler.dense if bert.pooler is not None else None
         self.projection, self.embed_dim = projection, embed_dim
         self.vocabulary = vocabulary
-
-    width, depth, dtype, device = CausalText.width, CausalText.depth, CausalText.dtype, CausalText.device
-    embed, encode = CausalText.embed, CausalText.encode
 
     def enter(self, words: Tensor, where: slice | Tensor) -> Tensor:
         """Tokens of the first layer from word embeddings or prompts (..., width) at positions `where`, as BERT makes them."""
@@ -141,38 +138,26 @@ class BertText(nn.Module):
     def forward(
         self, ctx: Tensor, layout: ContextLayout, deep: Tensor | None = None, normalised: bool = True
     ) -> Tensor:
-        """Features of prompts with a learned context; arguments and result as of `CausalText`."""
-        conditional = ctx.dim() == 3 and not layout.per_class
-        before, x = self._split(ctx.to(self.dtype), layout)
-        n = before.shape[1]
-        replaced = (
-            0 if not n else deep.shape[1] if len(_some(deep)) else n
-        )  # the rest of the context are ordinary tokens
+        """Features of prompts with a learned context; arguments and result as of `vlm.text.CausalText`."""
+        before, x = layout.place(ctx.to(self.dtype), self.embed(layout.tokens))
+        n, prompts = before.shape[1], _some(deep)
         start = self.embed([self.vocabulary.start]).expand(before.shape[0], -1, -1)
         head = self.enter(torch.cat([start, before], dim=1), slice(0, 1 + n))
         x = torch.cat([head, self.enter(x, layout.position)], dim=1)
-        reading = self.reading(deep) if replaced else 0
-        left_out = replaced if reading else 0
-        ragged, order = _class_by_class(layout.ragged, n, left_out)
-        extra = [[keys] for keys in self.prefix(before[:, :left_out], deep)] if reading else ()
+        reading = self.reading(deep) if n else 0
+        # Deep prompts may replace only the first part of the context; the rest of it are tokens like the name's.
+        replaced = (prompts.shape[1] if len(prompts) else n) if reading else 0
+        ragged, order = _class_by_class(layout.ragged, n, replaced)
+        extra = [[keys] for keys in self.prefix(before[:, :replaced], deep)] if reading else ()
         x = self.run(x.index_select(1, order), ragged, range(reading), extra)
         if 0 < reading < self.depth:
-            prompt = deep[reading - 1].to(x.dtype).expand(x.shape[0], -1, -1)
-            ragged, order = _behind_cls(ragged, left_out)
+            prompt = prompts[reading - 1].to(x.dtype).expand(x.shape[0], -1, -1)
+            ragged, order = _behind_cls(ragged, replaced)
             x = torch.cat([prompt, x], dim=1).index_select(1, order)
         if reading < self.depth:
             x = self.run(x, ragged, range(reading, self.depth))
         features = self.project(x, normalised)
-        return features if conditional else features[0]
-
-    def _split(self, ctx: Tensor, layout: ContextLayout) -> tuple[Tensor, Tensor]:
-        """The shared context (batch or 1, n_before, width), and each class's own words (batch or 1, total, width)."""
-        before = ctx[0, :0] if layout.per_class else ctx[..., : layout.n_before, :]
-        own = ctx if layout.per_class else ctx[..., layout.n_before :, :]
-        own = own if ctx.dim() == 3 and not layout.per_class else own.flatten(0, -2)[None]
-        words = self.embed(layout.tokens).expand(own.shape[0], -1, -1)
-        before = before if before.dim() == 3 else before[None]
-        return before, torch.cat([words, own], dim=1).index_select(1, layout.order)
+        return features if layout.conditional(ctx) else features[0]
 
 
 def _class_by_class(tails: Ragged, n: int, left_out: int) -> tuple[Ragged, Tensor]:

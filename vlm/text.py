@@ -21,7 +21,59 @@ from vlm.ragged import Ragged
 from vlm.tokens import NameTokens, Vocabulary
 
 
-class CausalText(nn.Module):
+class TextTower(nn.Module):
+    """What text towers have in common: embeddings of words, and features of plain texts.
+
+    Attributes:
+        token_embedding: (vocabulary, width).
+        blocks: the layers, in order.
+        vocabulary: the tokeniser that belongs to the tower.
+        embed_dim: width of the joint embedding.
+    """
+
+    token_embedding: nn.Parameter
+    blocks: nn.ModuleList
+    vocabulary: Vocabulary
+    embed_dim: int
+
+    @property
+    def width(self) -> int:
+        return self.token_embedding.shape[1]
+
+    @property
+    def depth(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.token_embedding.dtype
+
+    @property
+    def device(self) -> torch.device:
+        return self.token_embedding.device
+
+    def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
+        """Token embeddings, (..., width), without positions."""
+        return self.token_embedding[torch.as_tensor(tokens, dtype=torch.long, device=self.device)]
+
+    def encode(self, texts: Sequence[str], chunk: int = 256, normalised: bool = True) -> Tensor:
+        """Features of plain texts, (len(texts), embed_dim), without gradient; of length 1 unless told otherwise.
+
+        Raises:
+            UserError: a text is too long for the tower.
+        """
+        room = self.vocabulary.context_length - 2
+        pieces = [self.vocabulary.encode(text) for text in texts]
+        for text, tokens in zip(texts, pieces, strict=True):
+            if len(tokens) > room:
+                raise UserError(f"text {text!r} has {len(tokens)} word pieces but the text tower has room for {room}")
+        with torch.no_grad():
+            none = self.embed([])
+            chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
+            return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
+
+
+class CausalText(TextTower):
     """The frozen text tower.
 
     Args:
@@ -49,32 +101,8 @@ class CausalText(nn.Module):
         self.positional_embedding = positional_embedding
         self.blocks = nn.ModuleList(blocks)
         self.ln_final = LayerNorm(ln_final)
-        self.text_projection = text_projection
+        self.text_projection, self.embed_dim = text_projection, text_projection.shape[1]
         self.vocabulary = vocabulary
-
-    @property
-    def width(self) -> int:
-        return self.token_embedding.shape[1]
-
-    @property
-    def embed_dim(self) -> int:
-        return self.text_projection.shape[1]
-
-    @property
-    def depth(self) -> int:
-        return len(self.blocks)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.token_embedding.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self.token_embedding.device
-
-    def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
-        """Token embeddings, (..., width), without positions."""
-        return self.token_embedding[torch.as_tensor(tokens, dtype=torch.long, device=self.device)]
 
     def positions(self, where: slice | Tensor) -> Tensor:
         return self.positional_embedding[where].to(self.dtype)
@@ -153,32 +181,10 @@ class CausalText(nn.Module):
             deep: as in `prefix`.
             normalised: scale features to length 1.
         """
-        ctx = ctx.to(self.dtype)
-        conditional = ctx.dim() == 3 and not layout.per_class
-        before = ctx[..., : layout.n_before, :] if not layout.per_class else ctx[0, :0]
-        own = ctx if layout.per_class else ctx[..., layout.n_before :, :]
-        own = own.flatten(0, -2)[None] if not conditional else own
-        pieces = self.embed(layout.tokens)[None]
-        table = torch.cat([pieces.expand(own.shape[0], -1, -1), own], dim=1)
-        x = table.index_select(1, layout.order) + self.positions(layout.position)
-        features = self.project(self.tail(x, layout.ragged, self.prefix(before, deep)), normalised)
-        return features if conditional else features[0]
-
-    def encode(self, texts: Sequence[str], chunk: int = 256, normalised: bool = True) -> Tensor:
-        """Features of plain texts, (len(texts), embed_dim), without gradient; of length 1 unless told otherwise.
-
-        Raises:
-            UserError: a text is too long for the tower.
-        """
-        room = self.vocabulary.context_length - 2
-        pieces = [self.vocabulary.encode(text) for text in texts]
-        for text, tokens in zip(texts, pieces, strict=True):
-            if len(tokens) > room:
-                raise UserError(f"text {text!r} has {len(tokens)} word pieces but the text tower has room for {room}")
-        with torch.no_grad():
-            none = self.embed([])
-            chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
-            return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
+        before, x = layout.place(ctx.to(self.dtype), self.embed(layout.tokens))
+        x = self.tail(x + self.positions(layout.position), layout.ragged, self.prefix(before, deep))
+        features = self.project(x, normalised)
+        return features if layout.conditional(ctx) else features[0]
 
 
 class ContextLayout:
@@ -193,7 +199,7 @@ class ContextLayout:
     """
 
     def __init__(
-        self, text: CausalText, names: NameTokens, n_ctx: int, position: str = "end", per_class: bool = False
+        self, text: TextTower, names: NameTokens, n_ctx: int, position: str = "end", per_class: bool = False
     ) -> None:
         ahead = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
         self.per_class = per_class
@@ -212,14 +218,31 @@ class ContextLayout:
             orders.append([*ctx[:split], *at_name, *ctx[split:], *at_rest])
         self._place(text, [t for p in pieces for t in p], orders)
 
-    def _place(self, text: CausalText, tokens: list[int], orders: list[list[int]]) -> None:
+    def conditional(self, ctx: Tensor) -> bool:
+        """Whether the context's first axis is the batch of images."""
+        return ctx.dim() == 3 and not self.per_class
+
+    def place(self, ctx: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """What all classes share, (batch or 1, n_before, width), and what follows in each, (batch or 1, total, width).
+
+        Args:
+            ctx: as for `CausalText`.
+            words: embeddings of `tokens`, (tokens, width).
+        """
+        before = ctx[0, :0] if self.per_class else ctx[..., : self.n_before, :]
+        own = ctx if self.per_class else ctx[..., self.n_before :, :]
+        own = own if self.conditional(ctx) else own.flatten(0, -2)[None]
+        table = torch.cat([words.expand(own.shape[0], -1, -1), own], dim=1)
+        return before if before.dim() == 3 else before[None], table.index_select(1, self.order)
+
+    def _place(self, text: TextTower, tokens: list[int], orders: list[list[int]]) -> None:
         self.tokens = torch.tensor(tokens, device=text.device)
         self.ragged = Ragged([len(o) for o in orders], text.device)
         self.order = torch.tensor([i for o in orders for i in o], device=text.device)
         self.position = 1 + self.n_before + self.ragged.column
 
     @classmethod
-    def plain(cls, text: CausalText, texts: Sequence[Sequence[int]]) -> "ContextLayout":
+    def plain(cls, text: TextTower, texts: Sequence[Sequence[int]]) -> "ContextLayout":
         """Prompts without context: each of `texts` (word pieces) followed by the end token."""
         layout = cls.__new__(cls)
         layout.per_class, layout.n_before = False, 0

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+import trainers  # noqa: F401  registers the methods
 import vlm
 from tests.trainers.small_world import CLASSES, SmallWorld, logits, result
 from tests.vlm.families import FAMILIES, MEAN, Family, biomedclip, features, hugging_face_clip
 from toolbox.errors import UserError
+from trainers.config import methods
 from vlm.block import unit
 
 TEXTS = ["a photo of a discocyte.", "lung x-ray", "an image of a sickle cell in a photo of a target cell."]
@@ -68,6 +70,21 @@ def test_life_cycle(family, world: SmallWorld, method, request):
     np.testing.assert_array_equal(logits(again), logits(trained))
     assert np.abs(logits(trained) - logits(untrained)).max() > 1e-5
     assert result(trained)["classnames"] == list(CLASSES) and result(trained)["backbone"] == family.backbone
+
+
+OTHERS = sorted({m.__name__ for m in methods() if m.__module__.startswith("trainers.")} - {"CoOp", "MaPLe", "CILMP"})
+
+
+@pytest.fixture(scope="module")
+def biomed(tmp_path_factory) -> Family:
+    return biomedclip(tmp_path_factory.mktemp("biomed"))
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_every_other_method_on_biomedclip(biomed, world, method):
+    keys = {"OPTIM__MAX_EPOCH": 1, "DATALOADER__TRAIN_X__BATCH_SIZE": 16, "INPUT__TRANSFORMS": '("normalize",)'}
+    folder = world.run(method, f"biomed-{method}", backbone=biomed.backbone, **keys)
+    assert np.isfinite(logits(folder)).all() and (logits(folder) != logits(folder)[0]).any(0).all()  # images differ
 
 
 def test_half_precision_copy(family):
