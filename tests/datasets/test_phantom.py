@@ -62,8 +62,8 @@ def test_folder_and_split(tmp_path):
     folder = ensure_phantom(tmp_path, SMALL)
     split = json.loads((folder / "phantom.json").read_text())
     sums, _ = split.pop("sums"), split.pop("sha256")
-    assert {part: len(rows) for part, rows in split.items()} == {"train": 32, "val": 16, "test": 16}
-    rows = [row for part in split.values() for row in part]
+    assert [len(split[part]) for part in SMALL] == [32, 16, 16]
+    rows = [row for part in SMALL for row in split[part]]
     assert len({path for path, _, _ in rows}) == 64
     assert set(sums) == {path for path, _, _ in rows}
     for path, label, name in rows:

@@ -11,8 +11,9 @@ from datasets.phantom.generate import draw_class
 from vlm.small_clip import WEIGHTS, evaluate, state_dict
 from vlm.small_clip.architecture import CONTEXT, EMBED, TEXT, TEXT_WIDTH, VISION, VOCABULARY, build
 from vlm.small_clip.captions import all_words, caption, facts
+from vlm.small_clip.objective import UNTOLD, FactHeads, contrastive_loss, fact_labels
 from vlm.small_clip.pool import draw_pool, random_cell
-from vlm.small_clip.train import Captions, contrastive_loss, save, text_features, train
+from vlm.small_clip.train import Captions, save, text_features, train
 
 JARGON = re.compile(
     r"cyte|phil|platelet|disco|sickle|target|spher|schisto|tear|drop|ellip|acanth|stoma|burr|lymph|mono|thromb|echino|helmet"
@@ -110,11 +111,12 @@ def test_facts_of_the_kinds():
 def test_truth_says_which_captions_hold_of_which_images():
     rng = np.random.default_rng(3)
     seen = [facts(random_cell(rng)) for _ in range(12)]
-    tokens, truth = Captions().batch(seen, 8, rng)
+    tokens, truth, told = Captions().batch(seen, 8, rng)
+    assert torch.equal(torch.where(told == UNTOLD, told, fact_labels(seen[:8])), told)
     assert truth.shape == (12, 8) and tokens.shape[0] == 8
     assert truth.diagonal().all() and not truth.all()
-    same, _ = Captions().batch(seen, 8, np.random.default_rng(9))
-    again, _ = Captions().batch(seen, 8, np.random.default_rng(9))
+    same, *_ = Captions().batch(seen, 8, np.random.default_rng(9))
+    again, *_ = Captions().batch(seen, 8, np.random.default_rng(9))
     assert torch.equal(same, again)
 
 
@@ -125,6 +127,16 @@ def test_the_loss_is_clips_where_each_caption_holds_of_one_image():
     labels = torch.arange(6)
     clip = (torch.nn.functional.cross_entropy(logits, labels) + torch.nn.functional.cross_entropy(logits.T, labels)) / 2
     assert contrastive_loss(image, text, scale, torch.eye(6).bool()).item() == pytest.approx(clip.item(), abs=1e-6)
+
+
+def test_fact_heads_pass_over_what_is_untold():
+    torch.manual_seed(0)
+    heads, features = FactHeads(8), torch.randn(2, 8)
+    labels = fact_labels([{"body": "red", "shape": "tail"}, {"shape": "oval"}])
+    assert (labels != UNTOLD).sum() == 3
+    both = heads(features, labels)
+    alone = [heads(features[i : i + 1], labels[i : i + 1]) for i in (0, 1)]
+    assert both.item() == pytest.approx((2 * alone[0] + alone[1]).item() / 3, rel=1e-5)
 
 
 def test_short_contexts_give_the_features_of_the_whole_context():
