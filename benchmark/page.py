@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 
 from benchmark.plots import figures
-from benchmark.render import number
+from benchmark.render import row
 from benchmark.tables import Table, unique
 from toolbox.files import atomic_text, atomic_write
 
@@ -77,7 +77,7 @@ def _table(table: Table) -> str:
     head = "".join(f"<th>{escape(c)}</th>" for c in ["Method", *table.columns])
     rows = []
     for label, cells in table.rows:
-        shown = "".join(f"<td{' class=best' if c.best else ''}>{escape(number(c))}</td>" for c in cells)
+        shown = "".join(f"<td{' class=best' if best else ''}>{escape(text)}</td>" for text, best in row(table, cells))
         rows.append(f"<tr><td>{escape(label)}</td>{shown}</tr>")
     caption = f"<caption>{escape(table.title)}</caption>"
     return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'

@@ -17,12 +17,18 @@ _LATEX = {c: "\\" + c for c in "&%$#_{}"} | {
 }
 
 
-def number(cell: Cell, plus_minus: str = " ± ") -> str:
-    """ "71.25 ± 0.60", "71.25" for a single value, "-" for none; counts without decimals."""
+def number(cell: Cell, whole: bool = False, plus_minus: str = " ± ") -> str:
+    """ "71.25 ± 0.60", "71.25" for a single value, "-" for none; `whole`: no decimals, but commas between thousands."""
     if cell.value is None:
         return "-"
-    text = f"{cell.value:,.0f}" if abs(cell.value) >= 1000 else f"{cell.value:.2f}"
+    text = f"{cell.value:,.0f}" if whole else f"{cell.value:.2f}"
     return text if cell.spread is None else f"{text}{plus_minus}{cell.spread:.2f}"
+
+
+def row(table: Table, cells: list[Cell], plus_minus: str = " ± ") -> list[tuple[str, bool]]:
+    """(text, best) of each cell of a row."""
+    columns = zip(table.columns, cells, strict=True)
+    return [(number(cell, name in table.whole, plus_minus), cell.best) for name, cell in columns]
 
 
 def terminal(table: Table, console: Console) -> None:
@@ -32,7 +38,7 @@ def terminal(table: Table, console: Console) -> None:
     for column in table.columns:
         grid.add_column(column, justify="right")
     for label, cells in table.rows:
-        grid.add_row(label, *(Text(number(c), style="bold" if c.best else "") for c in cells))
+        grid.add_row(label, *(Text(text, style="bold" if best else "") for text, best in row(table, cells)))
     console.print(grid)
     for note in table.notes:
         console.print(note, highlight=False, markup=False)
@@ -40,7 +46,9 @@ def terminal(table: Table, console: Console) -> None:
 
 def markdown(table: Table) -> str:
     """A heading, a pipe table with the best in bold, the notes."""
-    rows = [[label, *(f"**{number(c)}**" if c.best else number(c) for c in cells)] for label, cells in table.rows]
+    rows = [
+        [label, *(f"**{text}**" if best else text for text, best in row(table, cells))] for label, cells in table.rows
+    ]
     aligned = ["left", *["right"] * len(table.columns)]
     text = tabulate(rows, ["Method", *table.columns], tablefmt="pipe", disable_numparse=True, colalign=aligned)
     notes = "".join(f"\n{note}\n" for note in table.notes)
@@ -53,13 +61,9 @@ def latex(table: Table) -> str:
     lines += [rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
     lines += [" & ".join(map(escape, ["Method", *table.columns])) + r" \\", r"\midrule"]
     for label, cells in table.rows:
-        lines.append(" & ".join([escape(label), *(_latex_cell(c) for c in cells)]) + r" \\")
+        shown = [rf"\textbf{{{text}}}" if best else text for text, best in row(table, cells, r" $\pm$ ")]
+        lines.append(" & ".join([escape(label), *shown]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = number(cell, r" $\pm$ ")
-    return rf"\textbf{{{text}}}" if cell.best else text
 
 
 def escape(text: str) -> str:

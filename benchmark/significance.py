@@ -24,7 +24,13 @@ class Comparison:
 
     def sentence(self) -> str:
         d = self.difference
-        verdict = "holds" if d.holds else "does not hold"
+        verdict = (
+            "no difference is shown"
+            if not d.holds
+            else "the lead holds"
+            if d.value > 0
+            else "it is behind, and that holds"
+        )
         seeds = "1 seed" if d.seeds == 1 else f"{d.seeds} seeds averaged"
         return (
             f"{self.dataset}, {self.what}: {self.subject} - {self.other} ({self.role}) = {d.value:+.2f} points, "

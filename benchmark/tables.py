@@ -22,13 +22,14 @@ class Cell:
 
 @dataclass
 class Table:
-    """Rows of cells under a title; `lower` names columns where less is better."""
+    """Rows of cells under a title; `lower` names columns where less is better, `whole` those shown without decimals."""
 
     title: str
     columns: list[str]
     rows: list[tuple[str, list[Cell]]]
     notes: list[str] = field(default_factory=list)
     lower: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
     def mark_best(self) -> "Table":
         """Mark the best value of each column (ties: all), where there are two or more to choose from."""
@@ -184,7 +185,8 @@ def cost(results: list[Result]) -> Table:
     for label, runs in labels(results).items():
         values = [[float(v) for r in runs if (v := read(r)) is not None] for read in columns.values()]
         rows.append((label, [Cell(mean(v), n=len(v)) if v else Cell() for v in values]))
-    return Table("Cost (mean over runs)", list(columns), _filled(rows))
+    whole = frozenset({"Parameters", "Peak memory (MB)"})
+    return Table("Cost (mean over runs)", list(columns), _filled(rows), whole=whole)
 
 
 def _complete(tables: list[Table]) -> list[tuple[str, list[list[Cell]]]]:

@@ -104,6 +104,11 @@ def test_forms(base2new):
     assert harmonic["n"] == "2"
 
 
+def test_cost_counts_parameters_in_whole_numbers(base2new):
+    (table,) = compose(read_results([base2new])).by_metric["cost"]
+    assert "| CILMP    |        2,048 |       12.50 |" in render.markdown(table)
+
+
 def test_rows_begin_with_zero_shot_and_end_with_cilmp(tmp_path):
     for method in ("CILMP", "MyOwn", "CoOp", "ZeroshotCLIP"):
         write_run(tmp_path / method, method)
