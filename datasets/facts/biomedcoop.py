@@ -2,8 +2,12 @@
 
 from .entry import Facts
 
+ARCHIVE = "https://huggingface.co/datasets/TahaKoleilat/BiomedCoOp"
 
-def _facts(name: str, sizes: tuple[int, int, int] | None, classnames: tuple[str, ...], **known: str) -> Facts:
+
+def _facts(
+    name: str, sizes: tuple[int, int, int] | None, classnames: tuple[str, ...], source: str, **known: str
+) -> Facts:
     return Facts(
         name=f"biomedcoop/{name.lower()}",
         dassl_name=f"BiomedCoOp_{name}",
@@ -12,6 +16,7 @@ def _facts(name: str, sizes: tuple[int, int, int] | None, classnames: tuple[str,
         images=name,
         classnames=classnames,
         sizes=sizes,
+        source=f"{ARCHIVE} (with its split; images: {source})",
         **known,
     )
 
