@@ -54,7 +54,7 @@ class _Ignored:
         pass
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # not the one in C: it makes a list as long as a place a file names
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _REAL:
             return _REAL[module, name]

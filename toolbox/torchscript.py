@@ -69,7 +69,7 @@ _KNOWN = {
 }
 
 
-class _Reader(pickle.Unpickler):
+class _Reader(pickle._Unpickler):  # not the one in C: it makes a list as long as a place a file names
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
         super().__init__(archive.open(f"{folder}/data.pkl"))
         self.archive, self.folder = archive, folder

@@ -149,14 +149,21 @@ def _logged(folder: Path) -> Iterator[None]:
 @contextmanager
 def _scheduler_may_stop() -> Iterator[None]:
     """SIGTERM ends the run with exit code 143; the last epoch's checkpoint is on disk, and the next start goes on from it."""
-    ours = os.getpid()
+    ours, asked = os.getpid(), False
 
     def stop(*_) -> NoReturn:
+        nonlocal asked
         if os.getpid() != ours:  # a process that loads images has inherited this handler
             os._exit(128 + signal.SIGTERM)
         # A scheduler may have stopped the loading processes too; torch would raise its own error for that.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        print("SIGTERM: stopping; start the same command again to go on from the last checkpoint", file=sys.stderr)
+        if not asked:
+            sys.unraisablehook = lambda _: None
+            print("SIGTERM: stopping; start the same command again to go on from the last checkpoint", file=sys.stderr)
+            # Where it is raised the exception may be swallowed, as in a destructor; then it is raised again.
+            signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        asked = True
         raise SystemExit(128 + signal.SIGTERM)
 
     try:
@@ -166,5 +173,9 @@ def _scheduler_may_stop() -> Iterator[None]:
         return
     try:
         yield
+        if asked:
+            raise SystemExit(128 + signal.SIGTERM)
     finally:
+        if asked:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGTERM, before)

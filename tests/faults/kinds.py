@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import damage
-import processes
-import world as worlds
-from scene import VARIANTS, Scene, Wrong, check_one_error
-
 from benchmark.results import read_results
+from tests.faults import damage, processes
+from tests.faults import world as worlds
+from tests.faults.scene import VARIANTS, Scene, Wrong, check_one_error
 from toolbox.errors import UserError
 
 
@@ -46,7 +44,7 @@ def stopped_by_the_scheduler(scene: Scene) -> tuple[str, str]:
 
 def disk_full(scene: Scene) -> tuple[str, str]:
     """No file can grow beyond a size; once there is room the run ends right."""
-    size = int(2 ** scene.rng.uniform(6, 17))
+    size = int(2 ** scene.rng.uniform(9, 17))  # less would cut the error message itself
     end = scene.run(prepare=processes.no_file_beyond(size))
     if end.code != 0:
         check_one_error(end, [str(scene.folder)])
@@ -128,10 +126,10 @@ def removed_under_the_run(scene: Scene) -> tuple[str, str]:
 
 def loader_killed(scene: Scene) -> tuple[str, str]:
     """One of the processes that load images is killed."""
-    moment = scene.random_moment()
+    moment = scene.random_moment() / 2
     pid = processes.start(scene.argv, scene.log)
     time.sleep(moment)
-    children = processes.children(pid)
+    children = processes.first_children(pid, scene.seconds)
     for child in children[:1]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)

@@ -88,12 +88,16 @@ def finish(
     return wait(start(argv, log, prepare), log, kill_after, **options)
 
 
-def children(pid: int) -> list[int]:
-    """Ids of the processes that `pid` has started."""
-    try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
+def first_children(pid: int, seconds: float) -> list[int]:
+    """Ids of processes that `pid` has started; waits up to `seconds` for the first."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError):
+            found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if found:
+                return [int(word) for word in found]
+        time.sleep(0.001)
+    return []
 
 
 def timed(argv: list[str], log: Path) -> tuple[End, float]:

@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
-from kinds import KINDS  # noqa: E402
-from scene import Scene, Stage, Wrong  # noqa: E402
 
 import toolbox  # noqa: E402, F401  mends torchvision before anything imports it
+from tests.faults.kinds import KINDS  # noqa: E402
+from tests.faults.scene import Scene, Stage, Wrong  # noqa: E402
 
 
 def main() -> int:

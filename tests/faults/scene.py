@@ -6,10 +6,9 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import processes
-import world as worlds
-from processes import End
-
+from tests.faults import processes
+from tests.faults import world as worlds
+from tests.faults.processes import End
 from vlm import load
 
 VARIANTS = (

@@ -71,7 +71,18 @@ class World:
         keys = [f"TRAINER.{method.upper()}.{word}" if i % 2 == 0 else word for i, word in enumerate(own)]
         if method == "CILMP":
             keys += ["TRAINER.CILMP.ROWS_FILE", str(self.rows)]
-        given = ["DATASET.NAME", "split", "DATASET.FOLDER", "cells", "DATASET.NUM_SHOTS", "4", "OPTIM.LR", "0.05"]
+        given = [
+            "DATASET.NAME",
+            "split",
+            "DATASET.FOLDER",
+            "cells",
+            "DATASET.SPLIT",
+            "cells.json",
+            "DATASET.NUM_SHOTS",
+            "4",
+            "OPTIM.LR",
+            "0.05",
+        ]
         given += ["OPTIM.MAX_EPOCH", str(EPOCHS), "DATALOADER.TRAIN_X.BATCH_SIZE", "4", "DATALOADER.NUM_WORKERS", "0"]
         given += ["INPUT.TRANSFORMS", "('random_resized_crop', 'random_flip', 'normalize')", "USE_CUDA", "False"]
         return [*words.split(), *flags, *given, *keys, *map(str, options)]
