@@ -9,7 +9,7 @@ from tabulate import tabulate
 import toolbox  # noqa: F401  finds or supplies clip
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from vlm import hub, huggingface, openai, openclip, pmcclip
+from vlm import hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.presets import Preset, find, presets
 
 
@@ -22,6 +22,8 @@ def where(preset: Preset) -> Path | None:
         path = openai.archive(rest)[1]
     elif kind == "pmc-clip":
         path = Path(rest).expanduser() / pmcclip.IMAGE
+    elif kind == "unimed-clip":
+        return hub.cached(*unimed.MODELS[rest][1:])
     elif kind == "hf-hub":
         return hub.cached(rest, *openclip.WEIGHTS, *huggingface.WEIGHTS)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from toolbox.errors import UserError, nearest
-from vlm import hub, huggingface, openai, openclip, pmcclip
+from vlm import hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.positions import resize
 from vlm.presets import find, presets
@@ -68,6 +68,8 @@ def _from_source(name: str, source: str) -> Backbone:
         return openclip.from_registry(name, model, tag)
     if kind == "hf-hub":
         return _from_hub(name, rest)
+    if kind == "unimed-clip":
+        return unimed.from_name(name, rest)
     if kind == "pmc-clip":
         return pmcclip.from_folder(name, Path(rest).expanduser())
     path = Path(rest if kind == "local-dir" else source).expanduser()
@@ -97,9 +99,11 @@ def _from_folder(name: str, folder: Path) -> Backbone:
         return openclip.from_folder(name, folder, fetch)
     if fetch(pmcclip.IMAGE):
         return pmcclip.from_folder(name, folder)
+    if unimed_file := fetch(*unimed.FILES):
+        return unimed.from_file(name, unimed_file, fetch)
     if fetch(huggingface.CONFIG):
         return huggingface.from_folder(name, folder, fetch)
     raise UserError(
         f"{folder} is no backbone: it has neither {openclip.CONFIG}, nor {huggingface.CONFIG} (Hugging Face's CLIP), nor "
-        "PMC-CLIP's files"
+        "PMC-CLIP's or UniMed-CLIP's files"
     )

@@ -171,7 +171,7 @@ def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tenso
     """Weights of the image tower and of the text tower, each without its prefix."""
     image = {key.removeprefix("visual."): v for key, v in state.items() if key.startswith("visual.")}
     rest = {key: v for key, v in state.items() if not key.startswith(("visual.", "logit_"))}
-    return image, {key.removeprefix("text."): v for key, v in rest.items()}
+    return image, {key.removeprefix("text.").removeprefix("text_encoder."): v for key, v in rest.items()}
 
 
 def read_json(path: Path) -> dict:

@@ -1,8 +1,9 @@
 """PMC-CLIP (Lin et al., MICCAI 2023) from the three files in which it is published: a ResNet-50 and a PubMedBERT.
 
 `image_encoder(resnet50).pth` is CLIP's ModifiedResNet with 8 heads in its attention pool, `text_encoder.pth` a BERT whose
-own pooler is applied at [CLS], `text_projection_layer.pth` a matrix (768, 768). Texts have up to 77 word pieces. The
-temperature is not among the files: exp(4.4292), as its authors give it.
+own pooler is applied at [CLS], `text_projection_layer.pth` a matrix (768, 768). Texts have up to 77 word pieces. What is not
+in the files (heads, pooler, the temperature exp(4.4292)) is as in its authors' demonstration. That lets words attend to the
+padding; here padding is masked, as in BiomedCoOp's trainers for it.
 """
 
 from pathlib import Path

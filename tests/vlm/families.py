@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel, BertTokenizerFast, CLIPConfig, CLIPImageProcessor, CLIPModel
 
+from vlm import unimed
+
 VISION = {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 16}
 TEXT = {"context_length": 77, "width": 32, "heads": 4, "layers": 3, "vocab_size": 49408}
 MEAN, STD = [0.5, 0.4, 0.3], [0.2, 0.25, 0.3]
@@ -144,6 +146,29 @@ def pmc_clip(folder: Path) -> Family:
     return Family(str(folder), 64, visual, texts, takes_visual_prompts=False)
 
 
+def unimed_clip(folder: Path) -> Family:
+    """A checkpoint named as published, of an open_clip ViT with QuickGELU beside a BERT called `text_encoder`.
+
+    It changes `unimed.MODELS` and `unimed.TEXT` to tiny ones: give it copies.
+    """
+    _, tokenizer = write_bert(folder / "bert", 48)
+    tokenizer.save_pretrained(folder)
+    text = unimed.TEXT | {"hf_model_name": str(folder / "bert"), "context_length": 48, "hf_model_pretrained": False}
+    cfg = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": text, "quick_gelu": True}
+    model = spread(open_clip.CustomTextCLIP(**cfg))
+    state = {key.replace("text.", "text_encoder.", 1): value for key, value in model.state_dict().items()}
+    torch.save({"epoch": 1, "state_dict": {f"module.{k}": v for k, v in state.items()}}, folder / unimed.FILES[0])
+    (folder / "tiny-unimed.json").write_text(json.dumps(cfg))
+    open_clip.add_model_config(folder / "tiny-unimed.json")
+    unimed.MODELS["ViT-B/16"] = ("tiny-unimed", *unimed.MODELS["ViT-B/16"][1:])
+    unimed.TEXT |= text
+
+    def texts(texts: Sequence[str]) -> Tensor:
+        return model.encode_text(tokenizer(list(texts), return_tensors="pt", padding=True).input_ids)
+
+    return Family(str(folder), 32, model.encode_image, texts)
+
+
 FAMILIES = {
     f.__name__: f
     for f in (
@@ -154,6 +179,7 @@ FAMILIES = {
         biomedclip,
         hugging_face_clip,
         pmc_clip,
+        unimed_clip,
     )
 }
 

@@ -51,6 +51,7 @@ def offline(monkeypatch):
             "PMC-CLIP",
             r"no image_encoder\(resnet50\).pth, .* fetch them from https://huggingface.co/datasets/axiong/pmc_oa",
         ),
+        ("UniMed-CLIP", "UzairK/unimed-clip-vit-b16 is not on this machine and cannot be fetched"),
         ("absent.pt", "no checkpoint at absent.pt"),
     ],
 )
