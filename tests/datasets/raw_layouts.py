@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pictures import picture
 
 from datasets.facts import FACTS
@@ -230,6 +231,7 @@ def csv_file(raw: Path) -> Expected:
 
 def medmnist(raw: Path, name: str = "bloodmnist", n_cls: int = 8, size: int = 28, channels: int = 3) -> Expected:
     """`<name>.npz` as MedMNIST publishes it: `{part}_images` uint8 (n, size, size[, 3]), `{part}_labels` (n, 1)."""
+    pytest.importorskip("medmnist")
     raw.mkdir(parents=True, exist_ok=True)
     names = FACTS[name].classnames if name in FACTS else tuple(map(str, range(n_cls)))
     rng, arrays, expected = np.random.default_rng(0), {}, {}
