@@ -1,111 +1,121 @@
-"""Test a run's checkpoint again and compare with what it reported: python -m benchmark.verify RUN [RUN ...]
+"""Test a run's weights again and compare with the results it left: python -m benchmark.verify RUN [--root DATA].
 
-The configuration is the one kept in `result.json`, the weights are the run's own (of a run that only tested: those of
-the folder it names). Exit code 0: the same; 1: a figure, a prediction or an input differs; 2: it cannot be tested.
+RUN is a folder with result.json. The run's own configuration, data, rows and backbone are used; whatever differs from
+what the run recorded is named. Exit code 0: the same; 1: something differs; 2: bad input.
 """
 
 import argparse
-import importlib
+import contextlib
+import io
 import json
-import re
 import tempfile
-from collections.abc import Sequence
-from contextlib import redirect_stdout
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 
-from benchmark.execute import RUNNER
-from benchmark.jobs import UNTRAINED
-from benchmark.results import METRICS, Result, read_predictions, read_results
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.files import atomic_text
+from toolbox.seals import KEY, check_seal
 
-LOGIT_TOLERANCE = 1e-3
-"""Logits (of a scale of 1-100) may differ so much between machines: sums are taken in another order."""
+LOGITS = 1e-3
+"""Largest difference of logits between machines; on one machine there is none."""
 
-
-def verify(folder: Path, extra: Sequence[str] = (), runner: str = RUNNER) -> list[str]:
-    """What differs between the run's report and a new test, a sentence each; `extra` are further words for train.py.
-
-    Raises UserError where the run is not finished or its weights or data are missing.
-    """
-    if not (folder / "result.json").is_file():
-        raise UserError(f"{folder} has no result.json: name the folder of a finished run")
-    (reported,) = read_results([folder])
-    module, _, function = runner.partition(":")
-    with tempfile.TemporaryDirectory() as temporary:
-        again = Path(temporary) / "again"
-        with redirect_stdout(StringIO()):
-            getattr(importlib.import_module(module), function)(_words(folder, reported, Path(temporary), extra))
-        (found,) = read_results([again])
-        return compare(reported, found)
-
-
-def _words(folder: Path, reported: Result, temporary: Path, extra: Sequence[str]) -> list[str]:
-    """The command line of train.py that tests the run again and writes below `temporary`."""
-    config = temporary / f"{reported.cfg}.yaml"
-    config.write_text(json.loads((folder / "result.json").read_text(encoding="utf-8"))["config"], encoding="utf-8")
-    words = ["--trainer", reported.method, "--seed", str(reported.seed), "--config-file", str(config)]
-    words += ["--output-dir", str(temporary / "again"), "--eval-only"]
-    if reported.method not in UNTRAINED:
-        words += ["--model-dir", str(_weights(folder))]
-    return [*words, *extra]
-
-
-def _weights(folder: Path) -> Path:
-    """The folder whose checkpoint the run tested: its own, or the one its log's header names as model_dir."""
-    log = folder / "log.txt"
-    named = re.search(r"^model_dir: (.+)$", log.read_text(encoding="utf-8"), re.MULTILINE) if log.is_file() else None
-    return Path(named[1].strip()) if named and named[1].strip() else folder
-
-
-def compare(reported: Result, found: Result) -> list[str]:
-    """Sentences on inputs, predictions and metrics that differ."""
-    differences = []
-    for what, ours, theirs in (
-        ("test split", reported.split.get("test"), found.split.get("test")),
-        ("backbone weights", reported.backbone_hash, found.backbone_hash),
-        ("test transform", reported.transform, found.transform),
-        ("class names", reported.classnames, found.classnames),
-    ):
-        if ours != theirs:
-            differences.append(f"{what}: reported {ours}, now {theirs}")
-    before, now = read_predictions(reported), read_predictions(found)
-    if before is not None and now is not None:
-        if not np.array_equal(before.paths, now.paths) or before.logits.shape != now.logits.shape:
-            differences.append("predictions are of other images or classes")
-        elif (largest := float(np.abs(before.logits - now.logits).max())) > LOGIT_TOLERANCE:
-            differences.append(f"logits differ by up to {largest:.3g}")
-    for metric in METRICS:
-        ours, theirs = reported.value(metric), found.value(metric)
-        if ours is not None and (theirs is None or abs(ours - theirs) > LOGIT_TOLERANCE):
-            differences.append(f"{metric}: reported {ours:.4f}, now {'none' if theirs is None else f'{theirs:.4f}'}")
-    return differences
+RECORDED = ("method", "backbone_hash", "precision", "rows", "classnames", "transform")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmark.verify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
-    parser.add_argument("--root", help="the data folder, if it has moved")
-    parser.add_argument(
-        "--plugin", action="append", default=[], help="Python file that registers the run's method or data set"
-    )
-    parser.add_argument("--runner", default=RUNNER, help=argparse.SUPPRESS)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.verify", description=__doc__.partition("\n")[0])
+    parser.add_argument("run", type=Path, help="folder of a finished run")
+    parser.add_argument("--root", default="", help="the data folder, where it is not where it was")
+    parser.add_argument("--model-dir", default="", help="folder of the trained run, where it is not where it was")
+    parser.add_argument("--plugin", action="append", default=[], help="as for train.py")
     args = parser.parse_args(argv)
-    extra = [word for plugin in args.plugin for word in ("--plugin", plugin)] + (
-        ["--root", args.root] if args.root else []
-    )
-    failed = 0
-    for run in args.runs:
-        differences = verify(run, extra, args.runner)
-        failed += bool(differences)
-        print(f"{run}: " + ("; ".join(differences) if differences else "the same"))
-    return 1 if failed else 0
+    kept = read(args.run)
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        words = command(kept, args.run, Path(folder), args.root, args.model_dir)
+        words += [word for file in args.plugin for word in ("--plugin", file)]
+        evaluate(words)
+        found = differences(kept, read(Path(folder) / "out"), args.run, Path(folder) / "out")
+    accuracy = kept["metrics"]["accuracy"]
+    if KEY not in kept:
+        print(f"note: {args.run / 'result.json'} has no seal, so edits of it by hand would not be seen")
+    if found:
+        print(f"{args.run}: NOT the same\n" + "\n".join(f"  {line}" for line in found))
+        return 1
+    print(f"{args.run}: the same; accuracy {accuracy:.2f}, tested again from its weights")
+    return 0
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """result.json in `folder`. Raises UserError if it is missing, damaged or of an unfinished run."""
+    path = folder / "result.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"no {path}: name the folder of a finished run") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read ({error}); remove it and run again") from error
+    if not isinstance(value, dict) or not {"status", "config", "metrics", "split"} <= value.keys():
+        raise UserError(f"{path} is not the result of a run of this project")
+    check_seal(value, path, "the run cannot be verified")
+    return value
+
+
+def command(kept: Mapping[str, Any], run: Path, folder: Path, root: str = "", model_dir: str = "") -> list[str]:
+    """Words for train.py that test the weights of `run` into `folder`/out."""
+    config = folder / "config.yaml"
+    atomic_text(config, kept["config"])
+    weights = kept.get("weights") or {}
+    best = yaml.safe_load(kept["config"])["TEST"]["FINAL_MODEL"] == "best_val"
+    epoch = weights.get("epoch") if weights else None if best else kept.get("epochs") or None
+    words = ["--config-file", str(config), "--output-dir", str(folder / "out"), "--eval-only"]
+    words += ["--model-dir", model_dir or weights.get("folder") or str(run)]
+    words += ["--load-epoch", str(epoch)] if epoch else []
+    return words + (["--root", root] if root else [])
+
+
+def evaluate(words: list[str]) -> None:
+    """Run train.py's evaluation in this process, its log kept from the screen."""
+    from train import run
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        run(words)
+
+
+def differences(kept: Mapping[str, Any], again: Mapping[str, Any], run: Path, out: Path) -> list[str]:
+    """What the second evaluation (in `out`) has otherwise than the first (in `run`), a line each."""
+    found = [
+        f"{key} was {kept[key]!r} and is {again.get(key)!r}"
+        for key in RECORDED
+        if key in kept and kept[key] != again.get(key)
+    ]
+    if kept["split"].get("test") != again["split"].get("test"):
+        found.append("the test images or their labels are others than the run was tested on")
+    found += _logits(run / "predictions.npz", out / "predictions.npz")
+    for name, value in kept["metrics"].items():
+        other = again["metrics"].get(name)
+        if isinstance(value, float) and not np.isclose(value, other, rtol=0, atol=0.01, equal_nan=True):
+            found.append(f"{name} was {value:.4f} and is {other:.4f}")
+    return found
+
+
+def _logits(kept: Path, again: Path) -> list[str]:
+    if not kept.is_file():
+        return [f"{kept} is missing, so only metrics were compared"]
+    try:
+        with np.load(kept, allow_pickle=False) as a, np.load(again, allow_pickle=False) as b:
+            one, two = dict(a), dict(b)
+        if not np.array_equal(one["labels"], two["labels"]) or one["logits"].shape != two["logits"].shape:
+            return ["labels of the test images differ"]
+        largest = float(np.abs(one["logits"] - two["logits"]).max())
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise UserError(f"{kept} cannot be read ({error}); the run cannot be verified") from error
+    return [f"logits differ by up to {largest:.2g}"] if not largest <= LOGITS else []
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ def start(args: argparse.Namespace) -> None:
         trainer = build_trainer(cfg)
         trainer.config_name = Path(args.config_file).stem
         if args.eval_only:
+            if args.model_dir:
+                trainer.tested = {"folder": str(Path(args.model_dir).absolute()), "epoch": args.load_epoch}
             trainer.load_model(args.model_dir, epoch=args.load_epoch)
             trainer.test()
         elif not args.no_train:

@@ -89,6 +89,7 @@ def write(
         "transform": f"{clip.image_size} px, {cfg.INPUT.INTERPOLATION}, mean {clip.mean}, std {clip.std}",
         "split": getattr(dataset, "split_id", {}),
         "rows": getattr(trainer, "rows_id", None),
+        "weights": getattr(trainer, "tested", None),
         "classnames": list(dataset.classnames),
         "templates": list(getattr(dataset, "templates", [])),
         "metrics": scores,
