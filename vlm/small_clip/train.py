@@ -145,8 +145,8 @@ def save(model: torch.nn.Module, ids: list[int], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vlm.small_clip.train", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write (default: the committed weights)")
-    parser.add_argument("--images", type=int, default=30000, help="cells drawn to learn from (default: 30000)")
-    parser.add_argument("--steps", type=int, default=2500, help="steps (default: 2500)")
+    parser.add_argument("--images", type=int, default=16000, help="cells drawn to learn from (default: 16000)")
+    parser.add_argument("--steps", type=int, default=2000, help="steps (default: 2000)")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=SEED)
