@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from yacs.config import CfgNode
 
 import toolbox
 import vlm
@@ -110,11 +111,19 @@ def write(
         "host": toolbox.host(),
         "command": " ".join(sys.argv),
         "git": _git(),
-        "config": cfg.dump(),
+        "config": _own_part(trainer).dump(),
         "synthetic": bool(getattr(dataset, "synthetic", False)),
     }
     atomic_json(folder / "result.json", seal(value))
     print(f"Results: {folder / 'result.json'}")
+
+
+def _own_part(trainer: "PromptTrainer") -> CfgNode:
+    """The configuration without the sections of other methods, some of which a later process may not know."""
+    cfg = trainer.cfg.clone()
+    cfg.defrost()
+    cfg.TRAINER = CfgNode({"NAME": cfg.TRAINER.NAME, trainer.section: trainer.options.clone()})
+    return cfg
 
 
 def _relative(path: str, root: str) -> str:
