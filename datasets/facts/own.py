@@ -27,6 +27,8 @@ def find_split_file(folder: Path) -> str:
     found = [name for name in names if (folder / name).is_file()][:1] or sorted(
         path.name for path in folder.glob("*.json")
     )
+    if not found:
+        raise UserError(f"{folder} has no split file; make one with `python -m datasets.prepare folders` or `csv`")
     if len(found) != 1:
         raise UserError(f"{folder} has {len(found)} JSON files; name the split with DATASET.SPLIT")
     return found[0]

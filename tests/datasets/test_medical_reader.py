@@ -191,3 +191,15 @@ def test_broken_image_is_named_while_loading(cfg_for, tmp_path):
     manager = DataManager(cfg, dataset_wrapper=ImageDataset)
     with pytest.raises(UserError, match=r"test_0_0.png cannot be read \(no known image format\)"):
         list(manager.test_loader)
+
+
+def test_split_file_that_is_not_named_is_looked_for(cfg_for, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="mine has no split file; make one with"):
+        build_dataset(cfg_for("split", FOLDER="mine"))
+    content = cells(tmp_path)
+    (tmp_path / "cells/cells.json").rename(tmp_path / "cells/only.json")
+    assert len(build_dataset(cfg_for("split", FOLDER="cells")).test) == 12
+    (tmp_path / "cells/second.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"has 2 JSON files; name the split with DATASET\.SPLIT"):
+        build_dataset(cfg_for("split", FOLDER="cells"))
