@@ -197,6 +197,12 @@ class PromptTrainer(TrainerX):
         counts = {"overflows": self.precision.overflows, "train_seconds": self.train_seconds(), "starts": self.starts}
         return {**super().extra_state(), **average, **counts, "identity": identity(self)}
 
+    def resume_model_if_exist(self, directory: str) -> int:
+        epoch = super().resume_model_if_exist(directory)
+        if epoch:  # the weights alone, which may be missing or damaged here, are as good as what is gone on from
+            checkpoint.save_trained(self, epoch, Path(self.output_dir) / self.folder, is_best=False)
+        return epoch
+
     def check_extra_state(self, state: dict, directory: str) -> None:
         super().check_extra_state(state, directory)
         check_same_run(state.get("identity", {}), identity(self), directory)

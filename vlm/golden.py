@@ -46,6 +46,8 @@ class Recording:
             raise UserError(f"no recording at {error.filename}; FILE.npz and FILE.json lie side by side") from error
         except Exception as error:
             raise UserError(f"{path} or its .json cannot be read: {error}") from error
+        if not isinstance(case, dict) or not isinstance(case.get("trainable", []), list):
+            raise UserError(f"{path.with_suffix('.json')} does not describe a case: see `python -m vlm.golden --help`")
         for key in ("method", "clip", "clip_seed", "classnames", "trainable"):
             if key not in case:
                 raise UserError(f"{path.with_suffix('.json')}: no {key!r}")

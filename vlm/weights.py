@@ -24,7 +24,10 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}")
     if path.suffix != ".safetensors" and is_torchscript(path):
-        return read_torchscript(path)
+        state = read_torchscript(path)
+        if not state:
+            raise UserError(f"{path} holds no tensors by name")
+        return state
     try:
         saved = load_file(path) if path.suffix == ".safetensors" else _torch_load(path)
     except Exception as error:  # a damaged or hostile file can fail in any way

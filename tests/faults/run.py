@@ -50,8 +50,9 @@ def disturb(stage: Stage, name: str, number: int, seed: int) -> str:
     about = f"{number:4} {name:27} {scene.method:5} {' '.join(map(str, scene.options)) or '-'}"
     try:
         what, verdict = kind.disturb(scene)
-    except Wrong as error:
-        print(f"{about}\n     WRONG: {error}", flush=True)
+    except Exception as error:  # the runs are not this process: whatever is raised here speaks against one of them
+        reason = str(error) if isinstance(error, Wrong) else f"{type(error).__name__}: {error}"
+        print(f"{about}\n     WRONG: {reason}", flush=True)
         return "WRONG"
     print(f"{about}\n     {what}: {verdict}", flush=True)
     return verdict
