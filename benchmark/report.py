@@ -5,7 +5,7 @@ tables and writes them as Markdown, LaTeX and CSV, with --page also the plots an
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,13 +41,16 @@ class Settings:
     """Lines printed last: where runs and files are."""
 
 
-def settings_for(plan: Plan, page: bool) -> Settings:
-    """The report of a sweep stands beside its runs, in a folder that names the protocol, the data and the methods."""
+def settings_for(plan: Plan, page: bool, made: Collection[str]) -> Settings:
+    """The report of a sweep stands beside its runs, in a folder that names the protocol, the data and the methods.
+
+    `made` are the methods that have a finished run: only such a one can be compared with the others.
+    """
     trained = [m for m in plan.methods if m != ZERO_SHOT] or list(plan.methods)
     data = plan.datasets[0] if len(plan.datasets) == 1 else f"{len(plan.datasets)}_datasets"
     out = plan.output / "reports" / plan.protocol / data / (trained[0] if len(trained) == 1 else "benchmark")
     runs = {"cross_dataset": "evaluation"}.get(plan.protocol, plan.protocol)
-    subject = trained[0] if len(trained) == 1 and len(plan.methods) > 1 else None
+    subject = trained[0] if len(trained) == 1 and len(plan.methods) > 1 and trained[0] in made else None
     line = f"Runs (log.txt, result.json, predictions.npz, checkpoints): {plan.output / runs}/"
     return Settings(out, cost=page, subject=subject, page=page, places=(line,))
 

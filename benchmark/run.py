@@ -36,9 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes = sweep(jobs, args, console)
     # A test whose training failed is no failure of its own: the reason is the training's.
     failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
+    made = {outcome.job.method for outcome in outcomes if outcome.state != "failed"}
     try:
-        if any(outcome.state != "failed" for outcome in outcomes):
-            report.show(report.settings_for(plan, page=args.page), [job.output for job in jobs if job.output.exists()])
+        if made:
+            folders = [job.output for job in jobs if job.output.exists()]
+            report.show(report.settings_for(plan, args.page, made), folders)
     finally:
         _say_failures(failures, console)
     return (2 if all(o.user_error for o in failures) else 1) if failures else 0

@@ -90,6 +90,14 @@ def test_bad_input_is_told_once_and_the_rest_is_not_tried(sweep, tmp_path, capsy
     assert (shown.out, len(tried)) == ("", 2)
 
 
+def test_table_of_what_there_is_where_the_one_method_failed(sweep, capsys, monkeypatch):
+    monkeypatch.setenv("RUNS_FAIL", "CoOp")
+    assert sweep(methods="ZeroshotCLIP CoOp") == 1
+    shown = capsys.readouterr()
+    assert "ZeroshotCLIP" in shown.out
+    assert "--subject" not in shown.err
+
+
 def test_other_backbone_in_the_same_folder_is_refused(sweep, tmp_path):
     sweep()
     path = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1/result.json"
