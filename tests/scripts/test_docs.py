@@ -25,11 +25,3 @@ def test_scripts_and_modules_named_exist(page):
     ]
     assert not [path for path in scripts if not (ROOT / path).is_file()]
     assert not [m for m in modules if not (ROOT / f"{m}.py").is_file() and not (ROOT / m / "__main__.py").is_file()]
-
-
-def test_index_names_every_page():
-    text = (ROOT / "docs/index.md").read_text(encoding="utf-8")
-    missing = [
-        page.name for page in (ROOT / "docs").glob("*.md") if f"({page.name})" not in text and page.name != "index.md"
-    ]
-    assert not missing
