@@ -75,9 +75,9 @@ def test_a_swallowed_sigterm_still_ends_with_143(capsys):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_one_line(tmp_path, code):
-    with pytest.raises(UserError, match=f"cannot write {tmp_path}: .*; mend that, then start the same command"):
-        with _in_one_line(tmp_path):
-            raise OSError(code, os.strerror(code))
+    said = f"cannot write {tmp_path}: .*; mend that, then start the same command"
+    with pytest.raises(UserError, match=said), _in_one_line(tmp_path):
+        raise OSError(code, os.strerror(code))
 
 
 def test_what_goes_wrong_elsewhere_is_not_hidden(tmp_path):
@@ -88,7 +88,7 @@ def test_what_goes_wrong_elsewhere_is_not_hidden(tmp_path):
 
 
 def test_a_killed_loading_process_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="a process that loads images .* was killed"), _in_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"a process that loads images .* was killed"), _in_one_line(tmp_path):
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
 
 
