@@ -5,6 +5,7 @@ import contextlib
 import errno
 import fcntl
 import io
+import multiprocessing
 import os
 import random
 import signal
@@ -165,6 +166,8 @@ def _scheduler_may_stop() -> Iterator[None]:
             # Where it is raised the exception may be swallowed, as in a destructor; then it is raised again.
             signal.signal(signal.SIGALRM, stop)
             signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+            for process in multiprocessing.active_children():  # they load images; left alone they would complain
+                process.kill()
         asked = True
         raise SystemExit(128 + signal.SIGTERM)
 

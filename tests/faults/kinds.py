@@ -21,15 +21,16 @@ def killed_at_any_moment(scene: Scene) -> tuple[str, str]:
     moments = [scene.random_moment() for _ in range(scene.rng.randint(1, 3))]
     for moment in moments:
         scene.run(kill_after=moment)
-    return f"killed after {', '.join(f'{m:.2f} s' for m in moments)}", scene.must_be_same(scene.run())
+    what = f"killed after {', '.join(f'{m:.2f} s' for m in moments)} ({scene.hits} at work)"
+    return what, scene.must_be_same(scene.run())
 
 
 def killed_at_a_file_operation(scene: Scene) -> tuple[str, str]:
     """SIGKILL just before an operation on a file: the instants at which a checkpoint could be lost."""
-    numbers = [scene.rng.randint(1, 150) for _ in range(scene.rng.randint(1, 3))]
+    numbers = [scene.rng.randint(1, 120) for _ in range(scene.rng.randint(1, 3))]
     for number in numbers:
         scene.run(prepare=processes.killed_at_file_operation(number, scene.out))
-    what = f"killed at file operations {', '.join(map(str, numbers))}"
+    what = f"killed at file operations {', '.join(map(str, numbers))} ({scene.hits} at work)"
     return what, scene.must_be_same(scene.run())
 
 

@@ -100,10 +100,10 @@ def first_children(pid: int, seconds: float) -> list[int]:
     return []
 
 
-def timed(argv: list[str], log: Path) -> tuple[End, float]:
+def timed(argv: list[str], log: Path, **options) -> tuple[End, float]:
     """`finish`, and the seconds it took."""
     began = time.monotonic()
-    end = finish(argv, log)
+    end = finish(argv, log, **options)
     return end, time.monotonic() - began
 
 

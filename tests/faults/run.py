@@ -32,19 +32,21 @@ def main() -> int:
     torch.set_num_threads(1)
     names = args.only or list(KINDS)
     tally: dict[str, Counter] = {name: Counter() for name in names}
-    began = time.monotonic()
+    began, kills = time.monotonic(), 0
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         stage = Stage(Path(folder))
         for number in range(args.first, args.first + args.n):
             name = names[number % len(names)]
-            verdict = disturb(stage, name, number, args.seed)
+            verdict, hits = disturb(stage, name, number, args.seed)
             tally[name][verdict] += 1
+            kills += hits
     show(tally, time.monotonic() - began)
+    print(f"{kills} times a run at work was killed or told to stop")
     return 1 if any(count["WRONG"] for count in tally.values()) else 0
 
 
-def disturb(stage: Stage, name: str, number: int, seed: int) -> str:
-    """One fault; prints a line about it and returns the verdict."""
+def disturb(stage: Stage, name: str, number: int, seed: int) -> tuple[str, int]:
+    """One fault; prints a line about it and returns the verdict, and how often a run at work was killed."""
     kind, rng = KINDS[name], random.Random(f"{seed} {number}")
     scene = Scene(stage, rng.choice(kind.variants), kind.suffix, rng, kind.cached)
     about = f"{number:4} {name:27} {scene.method:5} {' '.join(map(str, scene.options)) or '-'}"
@@ -53,9 +55,9 @@ def disturb(stage: Stage, name: str, number: int, seed: int) -> str:
     except Exception as error:  # the runs are not this process: whatever is raised here speaks against one of them
         reason = str(error) if isinstance(error, Wrong) else f"{type(error).__name__}: {error}"
         print(f"{about}\n     WRONG: {reason}", flush=True)
-        return "WRONG"
+        return "WRONG", scene.hits
     print(f"{about}\n     {what}: {verdict}", flush=True)
-    return verdict
+    return verdict, scene.hits
 
 
 def show(tally: dict[str, Counter], seconds: float) -> None:

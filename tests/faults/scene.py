@@ -3,6 +3,7 @@
 import random
 import re
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,24 +32,31 @@ class Scene:
 
     Attributes:
         method, options: what is run.
-        reference: how it ends undisturbed, and `seconds` it takes.
+        reference: how it ends undisturbed, and `seconds` it takes at best.
+        hits: how often a kill or a SIGTERM found the run at work, not finished or not yet begun.
         out: its output folder; `again`: that of a later evaluation.
     """
 
     def __init__(self, stage: "Stage", variant: int, suffix: str, rng: random.Random, cached: bool = False) -> None:
-        self.rng, self.folder = rng, stage.folder / "scene"
+        self.rng, self.stage, self.folder, self.hits = rng, stage, stage.folder / "scene", 0
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(stage.world(suffix).root, self.folder, symlinks=True)
         self.world = worlds.World(self.folder, suffix)
         self.method, options = VARIANTS[variant]
         self.options = (*options, *CACHED) if cached else options
-        self.reference, self.seconds = stage.undisturbed(variant, suffix, CACHED if cached else ())
+        self.key = (variant, suffix, CACHED if cached else ())
+        self.reference, self.seconds = stage.undisturbed(*self.key)
         self.out, self.again, self.log = self.folder / "out", self.folder / "again", self.folder / "log"
         self.argv = self.world.argv(self.method, self.out, *self.options)
 
     def run(self, *, argv: Sequence[str] | None = None, **options) -> End:
-        """Do the run, or another command line; see `processes.finish`."""
-        return processes.finish(list(argv or self.argv), self.log, **options)
+        """Do the run, or another command line; see `processes.finish`. Kills that find it at work are counted."""
+        end, seconds = processes.timed(list(argv or self.argv), self.log, **options)
+        if end.code in (-signal.SIGKILL, 128 + signal.SIGTERM):
+            self.hits += 1
+        elif end.code == 0 and seconds > 0.1:  # a machine with other work is slower at times
+            self.stage.learn_seconds(self.key, seconds)
+        return end
 
     def random_moment(self) -> float:
         return self.rng.uniform(0.0, self.seconds)
@@ -115,3 +123,8 @@ class Stage:
                 raise Wrong(f"the undisturbed run fails: {end.error}")
             self._endings[key] = worlds.ending(method, out), seconds
         return self._endings[key]
+
+    def learn_seconds(self, key: tuple, seconds: float) -> None:
+        """Remember the shortest time that a whole run took."""
+        ending, known = self._endings[key]
+        self._endings[key] = ending, min(known, seconds)
