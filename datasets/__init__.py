@@ -1,5 +1,3 @@
 """Medical data sets for Dassl: importing this package registers them."""
 
-from .readers import register
-
-register()
+from . import readers  # noqa: F401

@@ -1,4 +1,4 @@
-"""The data set classes, registered with Dassl: one a row of the table, `phantom`, and `split` for a split of one's own."""
+"""The data set classes: one a row of the table, `phantom`, and `split` for a split of one's own. Importing registers them."""
 
 import toolbox  # noqa: F401  makes dassl importable
 from dassl.data.datasets import DATASET_REGISTRY
@@ -44,7 +44,7 @@ def registry_name(name: str) -> str:
 
 
 def register() -> None:
-    """Register all classes under their Dassl names and their config names."""
+    """Register all classes with Dassl, under Dassl's names and their config names."""
     for facts in FACTS.values():
         base = Phantom if facts.name == "phantom" else MedicalDataset
         for name in {facts.name, facts.dassl_name}:
@@ -54,3 +54,6 @@ def register() -> None:
 
 def _register(name: str, base: type, members: dict) -> None:
     DATASET_REGISTRY.register(type(name, (base,), members), force=True)
+
+
+register()

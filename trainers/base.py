@@ -37,6 +37,7 @@ from trainers import checkpoint, distributed, features, result
 from trainers.identity import check_same_run, identity
 from trainers.metrics import evaluate
 from trainers.precision import Precision
+from trainers.preprocessing import check_preprocessing, with_preprocessing
 from trainers.templates import choose_templates
 from vlm.averaging import GaussianAverage
 from vlm.prompted import PromptedCLIP
@@ -88,6 +89,10 @@ class PromptTrainer(TrainerX):
 
     # Building
 
+    def __init__(self, cfg) -> None:
+        backbone = cfg.MODEL.BACKBONE
+        super().__init__(with_preprocessing(cfg, vlm.load(backbone.NAME, image_size=backbone.get("IMAGE_SIZE", 0))))
+
     def check_cfg(self, cfg) -> None:
         self._started, self._seconds_before, self.starts = time.time(), 0.0, 1
         self.resumable_epoch = 0  # the newest epoch that a checkpoint by this process lets a run go on from
@@ -111,7 +116,7 @@ class PromptTrainer(TrainerX):
     def build_model(self) -> None:
         backbone = self.cfg.MODEL.BACKBONE
         clip = vlm.load(backbone.NAME, self.device, self.precision.weights, backbone.get("IMAGE_SIZE", 0))
-        result.check_preprocessing(self.cfg, clip)
+        check_preprocessing(self.cfg, clip)
         print(f"Backbone: {clip.name}, {self.precision.name}; {toolbox.host()}")
         self.model = self.make_model(clip, self.dm.dataset.classnames).to(self.device)
         self.scaler = self.precision.scaler

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
+from trainers.preprocessing import check_preprocessing, set_preprocessing
 
 
 def methods() -> Iterator[type[PromptTrainer]]:
@@ -38,10 +39,11 @@ def extend_cfg(cfg: CfgNode) -> None:
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
     """The frozen configuration of one run.
 
-    The input's size and normalisation come with the backbone; a file or flag that sets them otherwise is refused later.
+    The input's size and normalisation come with the backbone.
 
     Raises:
-        UserError: a file is missing or not yaml, or a key or value in it, or on the command line, is not known.
+        UserError: a file is missing or not yaml; a key or value in it, or on the command line, is not known, or says
+            another image size or normalisation than the backbone's.
     """
     from dassl.config import get_cfg_default
 
@@ -54,9 +56,9 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     from vlm.load import load
 
     clip = load(cfg.MODEL.BACKBONE.NAME, image_size=cfg.MODEL.BACKBONE.IMAGE_SIZE)
-    cfg.INPUT.SIZE = (clip.image_size, clip.image_size)
-    cfg.INPUT.PIXEL_MEAN, cfg.INPUT.PIXEL_STD = list(clip.mean), list(clip.std)
+    set_preprocessing(cfg, clip)
     _merge(cfg, args)
+    check_preprocessing(cfg, clip)
     cfg.freeze()
     return cfg
 

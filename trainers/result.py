@@ -15,7 +15,6 @@ import torch
 from yacs.config import CfgNode
 
 import toolbox
-import vlm
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
 from toolbox.seals import check_seal, seal
@@ -24,27 +23,6 @@ if TYPE_CHECKING:
     from trainers.base import PromptTrainer
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
-
-
-def check_preprocessing(cfg, clip: vlm.Backbone) -> None:
-    """Refuse images prepared for another backbone: it would cost accuracy without a word.
-
-    Raises:
-        UserError: image size or normalisation in the configuration differ from the backbone's.
-    """
-    size, ours = tuple(cfg.INPUT.SIZE), (clip.image_size, clip.image_size)
-    if size != ours:
-        raise UserError(
-            f"INPUT.SIZE is {size} but backbone {clip.name} takes {ours}; remove INPUT.SIZE from the config"
-        )
-    if "normalize" not in cfg.INPUT.TRANSFORMS:
-        return
-    for key, ours in (("PIXEL_MEAN", clip.mean), ("PIXEL_STD", clip.std)):
-        if not np.allclose(cfg.INPUT[key], ours, atol=1e-3):
-            raise UserError(
-                f"INPUT.{key} is {list(cfg.INPUT[key])} but backbone {clip.name} was trained with {list(ours)}; "
-                f"remove INPUT.{key} from the config"
-            )
 
 
 def is_finished(folder: Path) -> bool:
