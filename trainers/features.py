@@ -136,7 +136,7 @@ def _read(file: Path, count: int) -> Tensor | None:
     except (SafetensorError, OSError):
         values, meta = torch.empty(0), {}
     if len(values) == count and meta.get("sha256") == _digest(values):
-        return values
+        return values.clone()  # as aligned in memory as computed ones: rounding depends on it
     print(f"Feature cache {file} is damaged: computed again")
     return None
 

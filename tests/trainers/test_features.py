@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.trainers.small_world import logits
 from trainers import features
@@ -60,6 +61,15 @@ def test_on_disk_for_later_processes(world, image_batches, tmp_path, capsys):
     third = world.run("ZeroshotCLIP", "features-disk-c", "--eval-only", **keys)
     assert sum(image_batches) == 24 and "is damaged: computed again" in capsys.readouterr().out
     np.testing.assert_array_equal(logits(first), logits(third))
+
+
+def test_features_from_disk_are_aligned_whatever_the_header_is_long(tmp_path):
+    values = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    for length in range(0, 64, 8):
+        meta = {"sha256": features._digest(values), "backbone": "x" * length}
+        save_file({"features": values}, tmp_path / "kept.safetensors", metadata=meta)
+        read = features._read(tmp_path / "kept.safetensors", 4)
+        assert torch.equal(read, values) and read.data_ptr() % 64 == 0
 
 
 @pytest.mark.parametrize("change", ["image", "precision", "transform"])
