@@ -11,29 +11,29 @@ CACHE = Path("~/.cache/clip").expanduser()
 
 def archive(model: str) -> tuple[str, Path]:
     """Address of the model's archive and the place where it is kept; UserError for a name OpenAI does not have."""
-    from clip import clip  # here, for it reads its vocabulary when imported
+    from toolbox.clip.archives import MODELS  # here, for its package reads its vocabulary when imported
 
-    if model not in clip._MODELS:
-        raise UserError(f"OpenAI has no CLIP {model!r}; it has {', '.join(clip._MODELS)}")
-    address = clip._MODELS[model]
+    if model not in MODELS:
+        raise UserError(f"OpenAI has no CLIP {model!r}; it has {', '.join(MODELS)}")
+    address = MODELS[model]
     return address, CACHE / address.rpartition("/")[2]
 
 
 def from_name(name: str, model: str) -> Backbone:
     """The model that OpenAI calls `model`: RN50, ..., ViT-B/16, ViT-L/14@336px.
 
+    The `clip` package of a checkout is not asked: it may be an old one that lacks the larger models.
+
     Raises:
         UserError: its archive is not here and cannot be fetched, or is not the published one.
     """
-    from clip import clip
+    from toolbox.clip.archives import download
 
     address, path = archive(model)
     try:
-        clip._download(address, str(path.parent))
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"backbone {name}: cannot fetch {address} ({error}); fetch it where there is a connection and put it at {path}"
-        ) from error
+        download(address, path.parent)
+    except UserError as error:
+        raise UserError(f"backbone {name}: {error}") from error
     return from_file(name, path)
 
 
