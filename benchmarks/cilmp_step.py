@@ -2,8 +2,9 @@
 
     python benchmarks/cilmp_step.py [--batch 16] [--curves] [--device cuda]
 
-Every figure comes from a process of its own; the variants take turns, so that a drifting machine treats them alike.
-Weights and rows are random: only the shapes matter.
+Every figure comes from a process of its own; the variants take turns, so that a drifting machine treats them alike. On a
+CPU, time is the processor time of one thread, which other work on the machine hardly touches. Weights and rows are
+random: only the shapes matter.
 """
 
 import argparse
@@ -85,6 +86,7 @@ def work(variant: str, classes: int, rows: int, batch: int, device: str) -> tupl
 
 def measure(variant: str, mode: str, batch: int, classes: int, rows: int, device: str, repeats: int) -> dict:
     """Median seconds and peak memory (bytes) of one variant, in this process."""
+    torch.set_num_threads(1)
     forward, model = work(variant, classes, rows, batch, device)
     images = torch.randn(batch, 3, 224, 224, device=device)
     labels = torch.zeros(batch, dtype=torch.long, device=device)
@@ -101,13 +103,14 @@ def measure(variant: str, mode: str, batch: int, classes: int, rows: int, device
         if device == "cuda":
             torch.cuda.synchronize()
 
+    cuda = device == "cuda"
+    clock = time.perf_counter if cuda else time.process_time
     step()
     seconds = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = clock()
         step()
-        seconds.append(time.perf_counter() - began)
-    cuda = device == "cuda"
+        seconds.append(clock() - began)
     peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": statistics.median(seconds), "memory": peak}
 
@@ -131,7 +134,7 @@ def compare(mode: str, batch: int, device: str, rounds: int) -> None:
          f"{memory[v] / memory['plain']:.2f}"]
         for v in VARIANTS
     ]  # fmt: skip
-    print(f"\n{mode}, batch {batch}, 8 classes, 32 x 4096 rows, {device}, {torch.get_num_threads()} threads")
+    print(f"\n{mode}, batch {batch}, 8 classes, 32 x 4096 rows, {device}")
     print(tabulate(table, headers=["variant", "time", "x image tower", "peak memory", "x plain"]))
     print(
         f"target: ours at most {TARGETS[mode, 'tower']} x the image tower"
