@@ -56,7 +56,7 @@ def checkpoint_damaged(scene: Scene) -> tuple[str, str]:
     """A stopped run goes on from a damaged checkpoint."""
     folder = scene.out / worlds.FOLDERS[scene.method]
     scene.run(prepare=processes.killed_at_file_operation(scene.rng.randint(60, 150), scene.out))
-    (scene.out / "result.json").unlink(missing_ok=True)  # a finished run would be left alone, whatever its checkpoints are
+    (scene.out / "result.json").unlink(missing_ok=True)  # else a finished run would be left alone
     files = _files([folder])
     if not files:
         return "no checkpoint yet", scene.must_be_same(scene.run())
