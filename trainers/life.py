@@ -5,6 +5,7 @@ import contextlib
 import errno
 import fcntl
 import io
+import logging
 import multiprocessing
 import os
 import random
@@ -92,6 +93,8 @@ def _header(args: argparse.Namespace, cfg: CfgNode) -> None:
 def _in_one_line(folder: Path) -> Iterator[None]:
     """What stops a run and is no fault of the program, as one line."""
     again = "start the same command again to go on from the last checkpoint"
+    # torch logs a traceback where the death of a loading process is noticed in the middle of an import of its profiler.
+    logging.getLogger("torch.autograd.profiler").setLevel(logging.ERROR)
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -180,6 +183,10 @@ def _scheduler_may_stop() -> Iterator[None]:
         yield
         if asked:
             raise SystemExit(128 + signal.SIGTERM)
+    except Exception as error:
+        if asked:  # whatever else came of stopping, such as torch's complaint about the loading processes
+            raise SystemExit(128 + signal.SIGTERM) from error
+        raise
     finally:
         if asked:
             signal.setitimer(signal.ITIMER_REAL, 0.0)

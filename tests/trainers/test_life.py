@@ -73,6 +73,16 @@ def test_a_swallowed_sigterm_still_ends_with_143(capsys):
     assert capsys.readouterr().err.count("SIGTERM") == 1
 
 
+def test_what_stopping_brings_about_does_not_hide_it():
+    with pytest.raises(SystemExit) as end, _scheduler_may_stop():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        except SystemExit:
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.") from None
+    assert end.value.code == 143
+
+
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_one_line(tmp_path, code):
     said = f"cannot write {tmp_path}: .*; mend that, then start the same command"
