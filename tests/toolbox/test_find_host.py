@@ -1,7 +1,10 @@
 """Which `clip` and `dassl` are taken; the modules of the running process are put back afterwards."""
 
 import importlib
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +90,21 @@ def test_without_stock_dassl_the_bundled_one_is_used(monkeypatch):
     monkeypatch.delenv("DASSL_HOME", raising=False)
     assert find_host.find_dassl() is None
     assert "bundled" in toolbox.host()
+
+
+@pytest.mark.parametrize(
+    "home, command",
+    [("no dassl", ("train.py",)), ("no dassl", ("-m", "vlm.list")), ("broken dassl", ("-m", "datasets.list"))],
+)
+def test_a_bad_dassl_home_is_one_line_from_every_command(tmp_path, home, command):
+    says = f"DASSL_HOME={tmp_path} holds no dassl/ folder"
+    if home == "broken dassl":
+        (tmp_path / "dassl").mkdir()
+        (tmp_path / "dassl" / "__init__.py").write_text("import a_package_that_is_gone")
+        says = "stock Dassl cannot be imported (No module named 'a_package_that_is_gone')"
+    env = os.environ | {"DASSL_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, *command], cwd=Path(toolbox.__file__).parents[1], env=env, capture_output=True, text=True
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: {says}") and ended.stderr.count("\n") == 1
