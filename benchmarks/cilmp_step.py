@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from tabulate import tabulate
 
 import toolbox  # noqa: F401  mends torchvision
+from datasets.facts import find
 from tests.oracles import cilmp as oracle
 from trainers.cilmp import CILMPModel
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
@@ -41,16 +42,7 @@ VIT_B16 = {
     "transformer_width": 512,
     "transformer_layers": 12,
 }
-KVASIR = [
-    "dyed lifted polyps",
-    "dyed resection margins",
-    "esophagitis",
-    "normal cecum",
-    "normal pylorus",
-    "normal z-line",
-    "polyps",
-    "ulcerative colitis",
-]
+KVASIR = find("kvasir").classnames
 VARIANTS = ("tower", "ours", "plain")
 TARGETS = {("train", "tower"): 1.25, ("test", "tower"): 1.1}
 

@@ -1,9 +1,9 @@
 """What all tests share: one thread each (they run in parallel), and a tiny CLIP."""
 
 import pytest
-import toolbox  # noqa: F401  mends torchvision before anything imports it
 import torch
 
+import toolbox  # noqa: F401  mends torchvision before anything imports it
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.random_clip import random_state
 
