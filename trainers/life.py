@@ -109,6 +109,7 @@ def _in_one_line(folder: Path) -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
+        sys.unraisablehook = lambda _: None  # threads that were about to feed that process would complain
         raise UserError(
             f"a process that loads images for {folder} was killed (no memory left?); {again}, "
             "with a smaller DATALOADER.NUM_WORKERS if it happens again"
