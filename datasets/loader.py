@@ -1,6 +1,8 @@
 """The images of a data set as torch reads them: Dassl's `DatasetWrapper`, but every image opened by `datasets.images`."""
 
+import sys
 from collections.abc import Callable
+from types import TracebackType
 
 import torch
 from PIL import Image
@@ -10,6 +12,19 @@ from dassl.data.data_manager import DatasetWrapper
 
 from .cache import open_cache
 from .images import read_image
+
+
+def quiet_when_left_alone(_worker: int) -> None:
+    """For DataLoader's `worker_init_fn`: a loading process whose sister was killed has nothing to say about the broken pipe.
+
+    The run itself ends with one line about it.
+    """
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, ConnectionError | EOFError):
+            sys.__excepthook__(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 class ImageDataset(DatasetWrapper):

@@ -30,7 +30,7 @@ from dassl.engine import TrainerX
 from dassl.evaluation import build_evaluator
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
-from datasets.loader import ImageDataset
+from datasets.loader import ImageDataset, quiet_when_left_alone
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers import checkpoint, distributed, features, result
@@ -112,6 +112,9 @@ class PromptTrainer(TrainerX):
             setattr(self, name, getattr(self.dm, name))
         self.num_source_domains = self.dm.num_source_domains
         self.train_loader_x = distributed.share(self.train_loader_x)
+        for loader in (self.train_loader_x, self.val_loader, self.test_loader):
+            if loader is not None:
+                loader.worker_init_fn = quiet_when_left_alone
 
     def build_model(self) -> None:
         backbone = self.cfg.MODEL.BACKBONE

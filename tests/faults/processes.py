@@ -43,6 +43,7 @@ def start(argv: list[str], log: Path, prepare: Callable[[], None] | None = None)
     code = 1
     try:
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Ray leaves a handler of its own in the process that used it
         for name, stream in (("out", 1), ("err", 2)):
             handle = os.open(log.with_suffix(f".{name}"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(handle, stream)
