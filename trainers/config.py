@@ -28,6 +28,7 @@ def extend_cfg(cfg: CfgNode) -> None:
     from datasets.config import extend_cfg as extend_datasets
 
     extend_datasets(cfg)
+    cfg.setdefault("WANDB", "")  # Weights & Biases project, beside TensorBoard
     # Pixels a side if not the backbone's own: its position embeddings are resized. 0 leaves them as they were trained.
     cfg.MODEL.BACKBONE.setdefault("IMAGE_SIZE", 0)
     for method in methods():

@@ -27,6 +27,7 @@ from toolbox.errors import UserError
 from trainers.config import setup_cfg
 from trainers.distributed import is_first, process_group
 from trainers.result import is_finished
+from trainers.tracking import tracked
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -44,7 +45,7 @@ def start(args: argparse.Namespace) -> None:
     if is_finished(folder):
         print(f"Results exist in {folder}: nothing to do (remove {folder / 'result.json'} to run again)")
         return
-    with _in_one_line(folder), process_group(), _owned(folder), _scheduler_may_stop():
+    with _in_one_line(folder), process_group(), _owned(folder, cfg), _scheduler_may_stop():
         _header(args, cfg)
         seed(cfg.SEED)
         trainer = build_trainer(cfg)
@@ -59,13 +60,13 @@ def start(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
+def _owned(folder: Path, cfg: CfgNode) -> Iterator[None]:
     """The output folder locked, cleared of unfinished files and with its log open; of several processes by the first."""
     if not is_first():
         with contextlib.redirect_stdout(io.StringIO()):
             yield
         return
-    with _alone_in(folder), _logged(folder):
+    with _alone_in(folder), _logged(folder), tracked(cfg, folder):
         _remove_unfinished(folder)
         yield
 
