@@ -74,7 +74,7 @@ def build_cache(
     Raises UserError if an image cannot be read or the disk has no room.
     """
     paths = sorted(set(paths))
-    stem = Path(folder) / _key(paths, size, interpolation)
+    stem = Path(folder) / files_key([FORMAT, size, interpolation], paths)
     pixels_path, index_path = stem.with_suffix(".u8"), stem.with_suffix(".json")
     if not (pixels_path.is_file() and index_path.is_file()):
         _write(pixels_path, index_path, paths, size, interpolation, sums or {})
@@ -133,8 +133,13 @@ def _write(
     atomic_json(index_path, index)
 
 
-def _key(paths: Sequence[str], size: int, interpolation: str) -> str:
-    digest = hashlib.sha256(json.dumps([FORMAT, size, interpolation]).encode())
+def files_key(what: list, paths: Sequence[str]) -> str:
+    """Name for what is kept of files as they are now: changes with `what` (JSON values), their paths, sizes and times.
+
+    Raises:
+        UserError: a file is missing.
+    """
+    digest = hashlib.sha256(json.dumps(what).encode())
     for path in paths:
         try:
             stat = Path(path).stat()

@@ -6,7 +6,6 @@ precision and device, transform, and the files with their sizes and times.
 """
 
 import hashlib
-import json
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from torch.utils.data import DataLoader
 
 from dassl.data.data_manager import build_data_loader
 from dassl.engine import TrainerX
+from datasets.cache import files_key
 from datasets.fewshot import writable
 from datasets.loader import ImageDataset
-from toolbox.errors import UserError
 from toolbox.files import atomic_write
 from vlm.prompted import PromptedCLIP
 
@@ -109,14 +108,7 @@ def compute(trainer: "PromptTrainer", loader: DataLoader) -> Tensor:
 
 def _key(trainer: "PromptTrainer", transform: str, paths: Sequence[str]) -> str:
     what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, transform]
-    digest = hashlib.sha256(json.dumps(what).encode())
-    for path in paths:
-        try:
-            stat = Path(path).stat()
-        except OSError:
-            raise UserError(f"image {path} does not exist; mend the split or restore the file") from None
-        digest.update(json.dumps([path, stat.st_size, stat.st_mtime_ns]).encode())
-    return digest.hexdigest()[:32]
+    return files_key(what, paths)
 
 
 def _folder(cfg) -> Path:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from toolbox.errors import UserError
 from vlm.attention import Keys, Own
+from vlm.chunks import images_per_chunk, in_chunks
 from vlm.intervention import Intervention, LowRankProjection, dropout_mask
 from vlm.ragged import Ragged
 from vlm.rows import LowRankKeys, RowBatch
@@ -127,10 +127,7 @@ class ConditionalText(nn.Module):
             moved = self._moved(image_features.to(self.ctx.dtype))
             fixed = self.projection.coordinates(self.rows.middle)
         prefix = self.text.prefix(self.ctx[0], self.ctx[1:])
-        chunks = moved.split(self._images_per_chunk(), dim=1)
-        if len(chunks) == 1 or not torch.is_grad_enabled():
-            return torch.cat([self._features(chunk, fixed, prefix) for chunk in chunks])
-        return torch.cat([checkpoint(self._features, c, fixed, prefix, use_reentrant=False) for c in chunks])
+        return in_chunks(lambda chunk: self._features(chunk, fixed, prefix), moved, self._images_per_chunk(), dim=1)
 
     def _moved(self, f: Tensor) -> Tensor:
         """Coordinates of prefix and suffix rows, (layers, batch, n_cls, prefix + suffix, k)."""
@@ -145,8 +142,7 @@ class ConditionalText(nn.Module):
 
     def _images_per_chunk(self) -> int:
         own = self.layout.whole if self.depth < self.text.depth else self.layout.tail
-        # The MLP's hidden layer, 4 x width, is the widest thing computed for each token.
-        return max(1, self.budget // (own.total * 4 * self.text.width * self.text.token_embedding.element_size()))
+        return images_per_chunk(own.total, self.text.width, self.text.token_embedding.element_size(), self.budget)
 
     def _features(self, moved: Tensor, fixed: Tensor, prefix: Sequence) -> Tensor:
         text, layout, last = self.text, self.layout, self.depth - 1
