@@ -2,19 +2,19 @@
 
 Import this package before any of the three:
 
-- torchvision from PyPI is mended beside a CPU torch (`toolbox.mend_torchvision`), and the old names of mixed precision
-  lead to the current ones (`toolbox.mend_amp`);
+- torchvision from PyPI is mended beside a CPU torch (`toolbox.mend.mend_torchvision`), and the old names of mixed precision
+  lead to the current ones (`toolbox.mend.mend_amp`);
 - `dassl` is stock Dassl where it can be found (environment variable DASSL_HOME, or already importable), mended at run
-  time for current versions (`toolbox.mend_dassl`); otherwise it is `toolbox/dassl`, with the same public interface;
+  time for current versions (`toolbox.mend.mend_dassl`); otherwise it is `toolbox/dassl`, with the same public interface;
 - `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`, built on open_clip.
 """
 
 import sys
 
-from toolbox import find_host
 from toolbox.errors import UserError
-from toolbox.mend_amp import mend_amp
-from toolbox.mend_torchvision import mend_torchvision
+from toolbox.mend import find_host
+from toolbox.mend.mend_amp import mend_amp
+from toolbox.mend.mend_torchvision import mend_torchvision
 
 mend_torchvision()
 mend_amp()

@@ -15,7 +15,7 @@ from torch import nn
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_path, atomic_text
-from toolbox.old_checkpoints import read_old_weights
+from toolbox.mend.old_checkpoints import read_old_weights
 
 POINTER = "checkpoint"
 BEST = "model-best.pth.tar"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from toolbox.checkpoints import check_sums
 from toolbox.errors import UserError
-from toolbox.torchscript import is_torchscript, read_torchscript
+from toolbox.mend.torchscript import is_torchscript, read_torchscript
 
 SUFFIXES = (".pt", ".pth", ".bin", ".safetensors")
 

@@ -22,7 +22,7 @@ FORBIDDEN_CALLS = {
 }
 FORBIDDEN_VALUES = {("allow_pickle", True), ("trust_remote_code", True), ("shell", True)}
 UNPICKLERS = {  # where `weights_only=False` goes with an unpickler that knows a few harmless names alone
-    "toolbox/old_checkpoints.py"
+    "toolbox/mend/old_checkpoints.py"
 }
 
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from toolbox.checkpoints import check_sums
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_path
-from toolbox.torchscript import is_torchscript, read_torchscript
+from toolbox.mend.torchscript import is_torchscript, read_torchscript
 
 CACHE = Path("~/.cache/clip").expanduser()
 _SERVER = "https://openaipublic.azureedge.net/clip/models"

@@ -8,13 +8,13 @@ from torch import nn
 
 from dassl.utils import tolist_if_not
 from toolbox.errors import UserError, nearest
-from toolbox.resumable import Resumable
+from toolbox.mend.resumable import Resumable
 
 
 class TrainerBase(Resumable):
     """Life cycle: before_train, then before_epoch, run_epoch, after_epoch for each epoch, then after_train.
 
-    Saving, loading and resuming come from `toolbox.resumable`.
+    Saving, loading and resuming come from `toolbox.mend.resumable`.
     """
 
     def __init__(self) -> None:

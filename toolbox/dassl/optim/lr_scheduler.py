@@ -5,7 +5,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, MultiStepLR
 from yacs.config import CfgNode
 
 from toolbox.errors import UserError, nearest
-from toolbox.warmup import ConstantWarmupScheduler, LinearWarmupScheduler
+from toolbox.mend.warmup import ConstantWarmupScheduler, LinearWarmupScheduler
 
 AVAI_SCHEDS = ["single_step", "multi_step", "cosine"]
 _WARMUPS = {

@@ -10,8 +10,8 @@ from PIL import Image
 import dassl
 from dassl.config import get_cfg_default
 from dassl.optim import build_optimizer
-from toolbox import mend_dassl
 from toolbox.errors import UserError
+from toolbox.mend import mend_dassl
 
 pytestmark = pytest.mark.skipif("bundled" in dassl.__version__, reason="needs stock Dassl: set DASSL_HOME")
 

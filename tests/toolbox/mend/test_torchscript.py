@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from toolbox.errors import UserError
-from toolbox.torchscript import is_torchscript, read_torchscript
+from toolbox.mend.torchscript import is_torchscript, read_torchscript
 
 
 class Inner(nn.Module):

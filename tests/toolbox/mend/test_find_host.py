@@ -10,8 +10,8 @@ import pytest
 
 import dassl
 import toolbox
-from toolbox import find_host
 from toolbox.errors import UserError
+from toolbox.mend import find_host
 
 WORKING = """
 _MODELS = {}

@@ -2,7 +2,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from toolbox.mend_torchvision import mend_torchvision
+from toolbox.mend.mend_torchvision import mend_torchvision
 
 
 def test_the_two_operators_are_declared():

@@ -6,7 +6,7 @@ Nothing on disk is changed. `prepare` runs before `import dassl`, `mend` after i
   when they are called take their place.
 - The warm-up schedules hand `verbose` to torch, which no longer takes it, and pickle themselves into checkpoints.
 - Checkpoints cannot be read back (torch.load now takes plain data only), are not written whole, lack the random states,
-  and `load_model` cannot print a checkpoint without a validation result: `toolbox.resumable` has all of that.
+  and `load_model` cannot print a checkpoint without a validation result: `toolbox.mend.resumable` has all of that.
 - The log copier has no `isatty`, writes whenever the buffer is full, and closes the console when it goes.
 - `np.int` is gone from NumPy; old forms of `addmm_` and `addcmul_` (in RAdam) are on their way out of torch, and top-k
   accuracy views memory that is no longer contiguous.
@@ -28,9 +28,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from toolbox import checkpoints, images, metrics, warmup
+from toolbox import checkpoints, images, metrics
 from toolbox.errors import UserError, nearest
-from toolbox.resumable import Resumable
+from toolbox.mend import warmup
+from toolbox.mend.resumable import Resumable
 
 _OPTIONAL = {"wilds": "get_dataset", "gdown": "download"}  # package: the function Dassl takes from it
 _REGISTRIES = {  # module that builds things by name: what the things are called

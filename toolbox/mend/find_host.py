@@ -10,7 +10,7 @@ from types import ModuleType
 
 from toolbox.errors import UserError
 
-BUNDLED = Path(__file__).parent
+BUNDLED = Path(__file__).parents[1]
 
 
 def find_dassl() -> ModuleType | None:
@@ -24,7 +24,7 @@ def find_dassl() -> ModuleType | None:
     if not _is_elsewhere("dassl"):
         _use_bundled("dassl")
         return None
-    from toolbox import mend_dassl  # only now: it imports parts of stock Dassl
+    from toolbox.mend import mend_dassl  # only now: it imports parts of stock Dassl
 
     mend_dassl.prepare()
     try:

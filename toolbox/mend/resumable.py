@@ -1,6 +1,6 @@
 """Saving, loading and resuming a trainer so that an interrupted run ends with the same weights, to the bit.
 
-The bundled TrainerBase inherits this class; stock Dassl's gets the same methods from `toolbox.mend_dassl`. A checkpoint
+The bundled TrainerBase inherits this class; stock Dassl's gets the same methods from `toolbox.mend.mend_dassl`. A checkpoint
 has Dassl's keys (state_dict, epoch, optimizer, scheduler, val_result) and two more: "random", the random states at the
 end of the epoch, and "extra", whatever else the trainer must not forget.
 """
