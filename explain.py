@@ -55,7 +55,7 @@ def main() -> None:
     import trainers  # noqa: F401  registers the methods
     from datasets.images import read_image
     from trainers.saved import open_run
-    from vlm.explain import relevance
+    from vlm.prompts.explain import relevance
 
     run = open_run(args.run)
     label = None

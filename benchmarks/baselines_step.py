@@ -26,10 +26,10 @@ from trainers.ivlp import IVLPModel
 from trainers.kgcoop import KgCoOpModel
 from trainers.maple import MaPLeModel
 from trainers.promptsrc import PromptSRCModel
-from trainers.templates import class_features
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
-from vlm.prompted import PromptedCLIP
-from vlm.random_clip import random_state
+from vlm.loading.random_clip import random_state
+from vlm.prompts.class_features import class_features
+from vlm.prompts.prompted import PromptedCLIP
 
 WORDS = "a photo of a"
 

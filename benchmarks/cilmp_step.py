@@ -28,8 +28,8 @@ from datasets.facts import find
 from tests.oracles import cilmp as oracle
 from trainers.cilmp import CILMPModel
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
-from vlm.random_clip import random_state
-from vlm.tokens import NameTokens
+from vlm.loading.random_clip import random_state
+from vlm.towers.tokens import NameTokens
 
 VIT_B16 = {
     "embed_dim": 512,

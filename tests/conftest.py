@@ -5,7 +5,7 @@ import torch
 
 import toolbox  # noqa: F401  mends torchvision before anything imports it
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
-from vlm.random_clip import random_state
+from vlm.loading.random_clip import random_state
 
 torch.set_num_threads(1)
 

@@ -7,7 +7,7 @@ A method is a subclass that says what its model is (the model says its loss, if 
         section = "MYMETHOD"                      # cfg.TRAINER.MYMETHOD
         defaults = {"N_CTX": 4}                   # its keys; PREC is added to every section
 
-        def make_model(self, clip, classnames):   # a vlm.prompted.PromptedCLIP
+        def make_model(self, clip, classnames):   # a vlm.prompts.prompted.PromptedCLIP
             return MyModel(clip, classnames, self.options.N_CTX)
 
 Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing and results come from here.
@@ -38,9 +38,9 @@ from trainers.identity import check_same_run, identity
 from trainers.metrics import evaluate
 from trainers.precision import Precision
 from trainers.preprocessing import check_preprocessing, with_preprocessing
-from trainers.templates import choose_templates
-from vlm.averaging import GaussianAverage
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.averaging import GaussianAverage
+from vlm.prompts.class_features import choose_templates
+from vlm.prompts.prompted import PromptedCLIP
 
 
 class PromptTrainer(TrainerX):

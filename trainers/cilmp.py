@@ -1,6 +1,6 @@
 """CILMP: prompts from a language model's knowledge of a class, conditioned on the image (arXiv 2511.12639, IEEE TMI 2025).
 
-The text branch is `vlm.conditional`, the intervention's equations are in `vlm.intervention`, rows come from `llm`.
+The text branch is `vlm.prompts.conditional`, the equations are in `vlm.prompts.intervention`, rows come from `llm`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,12 +12,12 @@ from dassl.engine import TRAINER_REGISTRY
 from llm.control import control_rows
 from llm.store import embedded_rows, load_rows, read_store
 from trainers.base import PromptTrainer
-from vlm.averaging import GaussianAverage
 from vlm.backbone import Backbone
-from vlm.conditional import ConditionalText
-from vlm.conditional_bert import ConditionalBert
-from vlm.prompted import PromptedCLIP, initial_ctx, visual_prompts
-from vlm.tokens import NameTokens
+from vlm.prompts.averaging import GaussianAverage
+from vlm.prompts.conditional import ConditionalText
+from vlm.prompts.conditional_bert import ConditionalBert
+from vlm.prompts.prompted import PromptedCLIP, initial_ctx, visual_prompts
+from vlm.towers.tokens import NameTokens
 
 # Names in the reference program of an intervention's parts.
 PARTS = {

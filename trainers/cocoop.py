@@ -9,10 +9,10 @@ from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
 from trainers.coop import given_or_drawn_ctx
 from vlm.backbone import Backbone
-from vlm.chunks import images_per_chunk, in_chunks
-from vlm.prompted import PromptedCLIP
-from vlm.text import ContextLayout
-from vlm.tokens import NameTokens
+from vlm.prompts.chunks import images_per_chunk, in_chunks
+from vlm.prompts.prompted import PromptedCLIP
+from vlm.towers.text import ContextLayout
+from vlm.towers.tokens import NameTokens
 
 
 class CoCoOpModel(PromptedCLIP):

@@ -54,7 +54,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     _merge(cfg, args)
     if not cfg.MODEL.BACKBONE.NAME:
         cfg.MODEL.BACKBONE.NAME = "small_clip"
-    from vlm.load import load
+    from vlm.loading.load import load
 
     clip = load(cfg.MODEL.BACKBONE.NAME, image_size=cfg.MODEL.BACKBONE.IMAGE_SIZE)
     set_preprocessing(cfg, clip)

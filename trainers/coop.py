@@ -9,9 +9,9 @@ from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
 from trainers.base import PromptTrainer
 from vlm.backbone import Backbone
-from vlm.prompted import PromptedCLIP, initial_ctx
-from vlm.text import ContextLayout
-from vlm.tokens import NameTokens
+from vlm.prompts.prompted import PromptedCLIP, initial_ctx
+from vlm.towers.text import ContextLayout
+from vlm.towers.tokens import NameTokens
 
 
 class CoOpModel(PromptedCLIP):

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Sampler
 
 from toolbox.errors import UserError
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.prompted import PromptedCLIP
 
 
 def world() -> int:

@@ -24,7 +24,7 @@ from datasets.cache import files_key
 from datasets.fewshot import writable
 from datasets.loader import ImageDataset
 from toolbox.files import atomic_write
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.prompted import PromptedCLIP
 
 if TYPE_CHECKING:
     from trainers.base import PromptTrainer

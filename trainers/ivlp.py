@@ -8,8 +8,8 @@ from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
 from trainers.vpt import DEEPER, FIRST
 from vlm.backbone import Backbone
-from vlm.deep import DeepText, in_layers, recorded_depth, recorded_words
-from vlm.prompted import PromptedCLIP, visual_prompts
+from vlm.prompts.deep import DeepText, in_layers, recorded_depth, recorded_words
+from vlm.prompts.prompted import PromptedCLIP, visual_prompts
 
 TEXT_FIRST, TEXT_DEEPER = "prompt_learner.ctx", "text_encoder.transformer.resblocks.{}.VPT_shallow"  # in the reference
 
@@ -18,7 +18,7 @@ class IVLPModel(PromptedCLIP):
     """Prompts of their own in each prompted layer of each tower.
 
     Args:
-        ctx_init: words that start the text context; see `vlm.deep.DeepText`.
+        ctx_init: words that start the text context; see `vlm.prompts.deep.DeepText`.
         n_ctx_text, n_ctx_vision: prompt vectors in each tower.
         depth_text, depth_vision: prompted layers; a `depth_vision` of 0 leaves the image tower alone.
     """

@@ -8,9 +8,9 @@ from torch import Tensor
 from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
 from trainers.coop import CoOpModel, given_or_drawn_ctx
-from trainers.templates import class_features
 from vlm.backbone import Backbone
-from vlm.prompted import cosine_logits
+from vlm.prompts.class_features import class_features
+from vlm.prompts.prompted import cosine_logits
 
 
 class KgCoOpModel(CoOpModel):

@@ -14,7 +14,7 @@ from trainers import features
 from trainers.base import PromptTrainer
 from trainers.features import Features
 from vlm.backbone import Backbone
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.prompted import PromptedCLIP
 
 
 class LinearProbeModel(PromptedCLIP):

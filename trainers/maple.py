@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
 from vlm.backbone import Backbone
-from vlm.deep import DeepText, recorded_depth, recorded_words
-from vlm.prompted import PromptedCLIP, check_depth, check_takes_prompts
+from vlm.prompts.deep import DeepText, recorded_depth, recorded_words
+from vlm.prompts.prompted import PromptedCLIP, check_depth, check_takes_prompts
 
 # Names in the reference program; deeper layers are counted from 0 there.
 PROMPT = "prompt_learner.compound_prompts_text.{}"
@@ -20,7 +20,7 @@ class MaPLeModel(PromptedCLIP):
     """Layer j's text prompts P_j (n_ctx, T), and its visual prompts P_j W_j^T + b_j (n_ctx, vision width).
 
     Args:
-        ctx_init: words that start the text context; see `vlm.deep.DeepText`.
+        ctx_init: words that start the text context; see `vlm.prompts.deep.DeepText`.
         n_ctx: prompt vectors in each tower.
         depth: prompted layers of both towers.
 

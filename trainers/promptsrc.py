@@ -8,11 +8,11 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from trainers.ivlp import IVLP, IVLPModel
-from trainers.templates import class_features
-from vlm.averaging import GaussianAverage
 from vlm.backbone import Backbone
-from vlm.prompted import cosine_logits
-from vlm.templates import IMAGENET_TEMPLATES
+from vlm.prompts.averaging import GaussianAverage
+from vlm.prompts.class_features import class_features
+from vlm.prompts.prompted import cosine_logits
+from vlm.prompts.templates import IMAGENET_TEMPLATES
 
 
 class PromptSRCModel(IVLPModel):

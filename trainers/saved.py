@@ -15,7 +15,7 @@ from dassl.data.transforms import build_transform
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
 from trainers.config import extend_cfg, methods
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.prompted import PromptedCLIP
 
 
 @dataclass

@@ -12,7 +12,7 @@ from trainers import features
 from trainers.base import PromptTrainer
 from trainers.zsclip import ZeroshotModel
 from vlm.backbone import Backbone
-from vlm.block import unit
+from vlm.towers.block import unit
 
 
 class TipAdapterModel(ZeroshotModel):

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
-from trainers.templates import class_features
 from vlm.backbone import Backbone
-from vlm.deep import in_layers, recorded_depth
-from vlm.prompted import PromptedCLIP, visual_prompts
+from vlm.prompts.class_features import class_features
+from vlm.prompts.deep import in_layers, recorded_depth
+from vlm.prompts.prompted import PromptedCLIP, visual_prompts
 
 FIRST, DEEPER = "image_encoder.VPT", "image_encoder.transformer.resblocks.{}.VPT_shallow"  # in the reference programs
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from trainers.base import PromptTrainer
-from trainers.templates import class_features
 from vlm.backbone import Backbone
-from vlm.prompted import PromptedCLIP
+from vlm.prompts.class_features import class_features
+from vlm.prompts.prompted import PromptedCLIP
 
 
 class ZeroshotModel(PromptedCLIP):
@@ -27,7 +27,7 @@ class ZeroshotCLIP(PromptTrainer):
     """Zero-shot CLIP with the data set's first template; `TEMPLATES all` takes the ensemble of all it has."""
 
     section = "ZSCLIP"
-    defaults = {"TEMPLATES": "first"}  # or all, imagenet, or templates of your own (see trainers.templates)
+    defaults = {"TEMPLATES": "first"}  # or all, imagenet, or templates of your own (see vlm.prompts.class_features)
     trains = False
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> ZeroshotModel:

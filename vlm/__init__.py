@@ -2,6 +2,6 @@
 
 import toolbox  # noqa: F401  mends torchvision, which open_clip imports
 from vlm.backbone import Backbone
-from vlm.load import load
+from vlm.loading.load import load
 
 __all__ = ["Backbone", "load"]

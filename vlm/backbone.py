@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.attention import causal_mask
-from vlm.block import LayerNorm
-from vlm.towers import image_tower, text_tower
-from vlm.weights import fill
+from vlm.loading.weights import fill
+from vlm.towers.attention import causal_mask
+from vlm.towers.block import LayerNorm
+from vlm.towers.build import image_tower, text_tower
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -25,7 +25,7 @@ class Backbone(nn.Module):
     Attributes:
         name: as the user gave it.
         image: image tower; `image(images, prompts)` gives normalised features (batch, embed_dim).
-        text: text tower; see `vlm.text`.
+        text: text tower; see `vlm.towers.text`.
         logit_scale: the log of the temperature's inverse, a frozen scalar.
         image_size: pixels a side.
         mean, std: normalisation of RGB values in 0..1.

@@ -19,8 +19,8 @@ from torch import Tensor
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
 from vlm.backbone import from_open_clip_model, openai_model
-from vlm.prompted import PromptedCLIP
-from vlm.random_clip import random_state
+from vlm.loading.random_clip import random_state
+from vlm.prompts.prompted import PromptedCLIP
 
 ABSOLUTE = 1e-5  # logits and loss
 RELATIVE = 1e-4  # gradients, of their largest entry

@@ -9,8 +9,8 @@ from tabulate import tabulate
 import toolbox  # noqa: F401  finds or supplies clip
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from vlm import hub, huggingface, openai, openclip, pmcclip, unimed
-from vlm.presets import Preset, find, presets
+from vlm.loading import hub, huggingface, openai, openclip, pmcclip, unimed
+from vlm.loading.presets import Preset, find, presets
 
 
 def where(preset: Preset) -> Path | None:

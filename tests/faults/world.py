@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from datasets.split import Item, Split, write_split
 from datasets.sums import sums_of
 from llm.store import save_rows
-from vlm.random_clip import random_state
+from vlm.loading.random_clip import random_state
 
 CLASSES = ("round cell", "long cell", "odd cell")
 COUNTS = {"train": 6, "val": 2, "test": 4}

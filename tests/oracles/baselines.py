@@ -1,6 +1,6 @@
 """Text sides of the baselines as their reference programs compute them: every prompt 77 tokens, CoCoOp image by image.
 
-Slow and obviously right; the fast tower in `vlm.text` must agree with it.
+Slow and obviously right; the fast tower in `vlm.towers.text` must agree with it.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from torch import Tensor
 from tests.oracles.cilmp import plain_block
 from trainers.cocoop import CoCoOpModel
 from trainers.coop import CoOpModel
-from vlm.deep import DeepText
-from vlm.prompted import PromptedCLIP
-from vlm.text import CausalText
+from vlm.prompts.deep import DeepText
+from vlm.prompts.prompted import PromptedCLIP
+from vlm.towers.text import CausalText
 
 
 def tower(text: CausalText, x: Tensor, eot: Sequence[int], deep: Tensor | None = None) -> Tensor:

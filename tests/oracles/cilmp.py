@@ -1,6 +1,6 @@
 """CILMP as its equations read, with nothing saved: 77 tokens a prompt, D-wide rows for every image, class and layer.
 
-Slow and obviously right; the fast model in `vlm.conditional` must agree with it.
+Slow and obviously right; the fast model in `vlm.prompts.conditional` must agree with it.
 """
 
 import torch
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainers.cilmp import CILMPModel
-from vlm.block import Block
+from vlm.towers.block import Block
 
 
 def plain_block(block: Block, x: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -19,7 +19,7 @@ from llm.store import read_store
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from vlm.golden import Recording
-from vlm.weights import read_weights
+from vlm.loading.weights import read_weights
 
 GIGABYTE = 1 << 30
 

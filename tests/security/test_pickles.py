@@ -19,7 +19,7 @@ from toolbox.errors import UserError
 from train import run
 from trainers.result import is_finished
 from vlm.golden import Recording
-from vlm.weights import read_weights
+from vlm.loading.weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 

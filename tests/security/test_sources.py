@@ -74,4 +74,4 @@ def test_nothing_comes_from_the_network_unasked():
         for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
         if name.split(".")[0] in {"urllib", "requests", "http", "socket", "httpx"}
     }
-    assert knowing <= {"toolbox/clip/archives.py", "toolbox/dassl/utils/tools.py", "vlm/hub.py"}
+    assert knowing <= {"toolbox/clip/archives.py", "toolbox/dassl/utils/tools.py", "vlm/loading/hub.py"}

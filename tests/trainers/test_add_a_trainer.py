@@ -84,7 +84,7 @@ def test_what_the_page_names_is_there():
     root = Path(train.__file__).parent
     for name in re.findall(r"`((?:trainers|tests|vlm|docs|configs)/[\w./]+)`", PAGE):
         assert (root / name).exists(), name
-    from vlm.prompted import PromptedCLIP
+    from vlm.prompts.prompted import PromptedCLIP
 
     for name in re.findall(r"^\| `(\w+)", PAGE, re.MULTILINE):
         assert hasattr(PromptedCLIP, name), name

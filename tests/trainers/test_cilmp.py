@@ -16,7 +16,7 @@ import interpret
 from tests.trainers.small_world import SmallWorld, logits, result
 from toolbox.errors import UserError
 from trainers.saved import open_run
-from vlm.averaging import gaussian_weights
+from vlm.prompts.averaging import gaussian_weights
 
 BASE = {"DATASET__SUBSAMPLE_CLASSES": "base"}
 GPA = {"TRAINER__CILMP__GPA_MEAN": 2.0, "TRAINER__CILMP__GPA_STD": 1.0}

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tests.trainers.small_world import logits
 from trainers import features
-from vlm.vision import ViT
+from vlm.towers.vision import ViT
 
 
 @pytest.fixture

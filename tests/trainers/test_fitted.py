@@ -9,7 +9,7 @@ from tests.trainers.small_world import CLASSES, logits, result
 from trainers.features import Features
 from trainers.linear_probe import regress
 from trainers.tip_adapter import TipAdapterModel
-from vlm.block import unit
+from vlm.towers.block import unit
 
 
 def image_features(world, part: str, classes: int) -> tuple[np.ndarray, list[int]]:

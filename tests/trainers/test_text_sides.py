@@ -12,9 +12,9 @@ from trainers.coop import CoOpModel
 from trainers.ivlp import IVLPModel
 from trainers.kgcoop import KgCoOpModel
 from trainers.maple import MaPLeModel
-from trainers.templates import choose_templates, class_features
-from vlm.prompted import PromptedCLIP
-from vlm.templates import IMAGENET_TEMPLATES
+from vlm.prompts.class_features import choose_templates, class_features
+from vlm.prompts.prompted import PromptedCLIP
+from vlm.prompts.templates import IMAGENET_TEMPLATES
 
 NAMES = ["a", "sickle_cell", "basal cell carcinoma", "benign keratosis-like lesions (BKL)", "Drüse, µ-Zelle"]
 WORDS = "a photo of a cell in a stained smear"

@@ -1,0 +1,1 @@
+"""Backbones by name: presets, files, hubs and the formats that weights come in."""

@@ -1,0 +1,138 @@
+"""Backbones in the format of Hugging Face's `CLIPModel` (PubMedCLIP): config.json, weights, preprocessor_config.json."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import CLIPConfig
+
+from toolbox.errors import UserError
+from vlm.backbone import Backbone
+from vlm.loading.openclip import build, read_json
+from vlm.loading.weights import read_weights
+
+CONFIG = "config.json"
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+VOCABULARY = 49408  # CLIP's; another size is another tokeniser
+
+_OUTSIDE = {
+    "text_model.embeddings.token_embedding.weight": "token_embedding.weight",
+    "text_model.embeddings.position_embedding.weight": "positional_embedding",
+    "text_model.final_layer_norm.weight": "ln_final.weight",
+    "text_model.final_layer_norm.bias": "ln_final.bias",
+    "text_projection.weight": "text_projection",
+    "vision_model.embeddings.class_embedding": "visual.class_embedding",
+    "vision_model.embeddings.patch_embedding.weight": "visual.conv1.weight",
+    "vision_model.embeddings.position_embedding.weight": "visual.positional_embedding",
+    "vision_model.pre_layrnorm.weight": "visual.ln_pre.weight",
+    "vision_model.pre_layrnorm.bias": "visual.ln_pre.bias",
+    "vision_model.post_layernorm.weight": "visual.ln_post.weight",
+    "vision_model.post_layernorm.bias": "visual.ln_post.bias",
+    "visual_projection.weight": "visual.proj",
+    "logit_scale": "logit_scale",
+}
+_TOWERS = {
+    "text_model.encoder.layers": "transformer.resblocks",
+    "vision_model.encoder.layers": "visual.transformer.resblocks",
+}
+_LAYERS = {
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "self_attn.out_proj": "attn.out_proj",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
+}
+
+
+def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> Backbone:
+    """A folder in the form in which transformers saves a `CLIPModel`.
+
+    Args:
+        fetch: gives the first of some file names that the model's source has, or None.
+
+    Raises:
+        UserError: a file is missing, it is no CLIP with CLIP's tokeniser, or the weights are another architecture's.
+    """
+    config = read_json(folder / CONFIG)
+    if config.get("model_type") != "clip":
+        raise UserError(f"backbone {name}: {folder / CONFIG} describes a {config.get('model_type')!r}, not a CLIP")
+    config = CLIPConfig.from_dict(config)
+    if config.text_config.vocab_size != VOCABULARY:
+        raise UserError(
+            f"backbone {name}: {config.text_config.vocab_size} word pieces; only CLIP's {VOCABULARY} are supported"
+        )
+
+    def weights() -> dict[str, Tensor]:
+        path = fetch(*WEIGHTS)
+        if path is None:
+            raise UserError(f"backbone {name}: no weights beside {folder / CONFIG}; expected {' or '.join(WEIGHTS)}")
+        return openai_names(read_weights(path))
+
+    found = fetch("preprocessor_config.json")
+    preprocess = read_json(found) if found is not None else {}
+    preprocess = {"mean": preprocess.get("image_mean"), "std": preprocess.get("image_std")}
+    return build(name, open_clip_config(name, config), preprocess, weights)
+
+
+def open_clip_config(name: str, config: CLIPConfig) -> dict:
+    """The same architecture in open_clip's words.
+
+    Raises:
+        UserError: an activation that open_clip has no word for.
+    """
+    vision, text = config.vision_config, config.text_config
+    if vision.hidden_act != text.hidden_act or text.hidden_act not in ("quick_gelu", "gelu"):
+        raise UserError(f"backbone {name}: activations {vision.hidden_act} and {text.hidden_act} are not supported")
+
+    def common(part) -> dict:
+        return {
+            "width": part.hidden_size,
+            "layers": part.num_hidden_layers,
+            "mlp_ratio": part.intermediate_size / part.hidden_size,
+            "norm_kwargs": {"eps": part.layer_norm_eps},
+        }
+
+    return {
+        "embed_dim": config.projection_dim,
+        "quick_gelu": text.hidden_act == "quick_gelu",
+        "vision_cfg": {
+            **common(vision),
+            "head_width": vision.hidden_size // vision.num_attention_heads,
+            "patch_size": vision.patch_size,
+            "image_size": vision.image_size,
+        },
+        "text_cfg": {
+            **common(text),
+            "heads": text.num_attention_heads,
+            "context_length": text.max_position_embeddings,
+            "vocab_size": text.vocab_size,
+        },
+    }
+
+
+def openai_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a `CLIPModel` under OpenAI's names; its three projections of attention become one.
+
+    A name that is not a CLIPModel's is kept, so that whoever fills the model finds it too many.
+    """
+    out: dict[str, Tensor] = {}
+    projections: dict[str, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        tower = next((t for t in _TOWERS if key.startswith(f"{t}.")), None)
+        if tower is None:
+            turned = key in ("text_projection.weight", "visual_projection.weight")
+            out[_OUTSIDE.get(key, key)] = value.T if turned else value
+            continue
+        number, inner = key.removeprefix(f"{tower}.").split(".", 1)
+        block, (layer, kind) = f"{_TOWERS[tower]}.{number}", inner.rsplit(".", 1)
+        if layer in _LAYERS:
+            out[f"{block}.{_LAYERS[layer]}.{kind}"] = value
+        elif layer in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"):
+            projections.setdefault(f"{block}.attn.in_proj_{kind}", {})[layer[10]] = value
+        else:
+            out[key] = value
+    for key, parts in projections.items():
+        if set(parts) == set("qkv"):  # otherwise it is missed where the model is filled
+            out[key] = torch.cat([parts[letter] for letter in "qkv"])
+    return out

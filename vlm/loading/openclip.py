@@ -1,0 +1,185 @@
+"""Backbones in open_clip's format: one of its models with a tag, or a folder with `open_clip_config.json` and weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import open_clip
+import torch
+from open_clip.model import _build_text_tower, _build_vision_tower
+from torch import Tensor, nn
+
+from toolbox.errors import UserError, nearest
+from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
+from vlm.loading import hub
+from vlm.loading.bert_weights import bert_tower, check_bert
+from vlm.loading.weights import fill, read_weights
+from vlm.towers.build import check_image, check_text, image_tower, text_tower
+from vlm.towers.text import CausalText
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = (  # in the order of preference
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+)
+
+
+def from_registry(name: str, model: str, tag: str) -> Backbone:
+    """One of open_clip's models; `tag` is one of its pretrained tags or the path of a checkpoint of that architecture.
+
+    Raises:
+        UserError: unknown model or tag, a model prompts cannot enter, or weights that cannot be fetched.
+    """
+    if model not in open_clip.list_models():
+        raise UserError(
+            f"backbone {name!r}: open_clip has no model {model!r}; {nearest(model, open_clip.list_models())}"
+        )
+    cfg, known = open_clip.get_model_config(model), open_clip.pretrained.get_pretrained_cfg(model, tag)
+    if not known and not Path(tag).is_file():
+        tags = open_clip.list_pretrained_tags_by_model(model)
+        raise UserError(f"backbone {name!r}: {model} has no weights {tag!r}, nor is it a file; {nearest(tag, tags)}")
+    # open_clip only warns when weights that were trained with QuickGELU meet an architecture without it.
+    cfg["quick_gelu"] = bool(cfg.get("quick_gelu") or known.get("quick_gelu"))
+
+    return build(name, cfg, known, lambda: read_weights(_fetched(name, known) if known else Path(tag)))
+
+
+def _fetched(name: str, known: dict) -> Path:
+    """The weights of one of open_clip's tags, from the Hugging Face hub or from their authors."""
+    repo, _, file = known.get("hf_hub", "").rpartition("/")
+    if repo:
+        path = hub.fetch(repo, *_names(file))
+        if path is None:
+            raise UserError(f"backbone {name}: {repo} has no weights under a name that open_clip uses")
+        return path
+    try:
+        return Path(open_clip.pretrained.download_pretrained_from_url(known["url"]))  # with a bar, and its hash checked
+    except Exception as error:  # whatever way the connection fails
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(
+            f"backbone {name}: its weights are not on this machine and cannot be fetched ({reason}): fetch {known['url']} "
+            "where there is a connection, bring it here and give open_clip:MODEL/PATH"
+        ) from error
+
+
+def cached(model: str, tag: str) -> Path | None:
+    """The weights of one of open_clip's tags, if they are on this machine."""
+    known = open_clip.pretrained.get_pretrained_cfg(model, tag)
+    repo, _, file = known.get("hf_hub", "").rpartition("/")
+    if repo:
+        return hub.cached(repo, *_names(file))
+    path = Path("~/.cache/clip").expanduser() / known["url"].rpartition("/")[2]  # open_clip's own cache
+    return path if path.is_file() else None
+
+
+def _names(file: str) -> tuple[str, ...]:
+    """Names under which a repository may have the weights that open_clip calls `file`, or gives no name."""
+    return (f"{Path(file).stem}.safetensors", file) if file else WEIGHTS
+
+
+def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> Backbone:
+    """A folder in the form in which open_clip publishes models.
+
+    Args:
+        fetch: gives the first of some file names that the model's source has, or None.
+
+    Raises:
+        UserError: a file is missing or not what it should be, or prompts cannot enter the model.
+    """
+    config = read_json(folder / CONFIG)
+    if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config.get("model_cfg", {})):
+        raise UserError(f"{folder / CONFIG} has no model_cfg with embed_dim, vision_cfg and text_cfg")
+
+    def weights() -> dict[str, Tensor]:
+        path = fetch(*WEIGHTS)
+        if path is None:
+            raise UserError(
+                f"backbone {name}: no weights beside {folder / CONFIG}; expected one of {', '.join(WEIGHTS)}"
+            )
+        return read_weights(path)
+
+    return build(name, config["model_cfg"], config.get("preprocess_cfg", {}), weights, fetch)
+
+
+def build(
+    name: str,
+    cfg: dict,
+    preprocess: dict,
+    weights: Callable[[], dict[str, Tensor]],
+    fetch: Callable[..., Path | None] | None = None,
+) -> Backbone:
+    """The backbone of an open_clip model configuration; weights are asked for only once the architecture is known to fit.
+
+    Raises:
+        UserError: prompts cannot enter the model, or the weights are another architecture's.
+    """
+    if "multimodal_cfg" in cfg:
+        raise UserError(f"backbone {name}: CoCa models are not supported; choose a CLIP of the same size")
+    if "init_logit_bias" in cfg and cfg["text_cfg"].get("no_causal_mask"):
+        raise UserError(
+            f"backbone {name}: SigLIP models are not supported: their image tower pools by attention and their text tower, "
+            "which is not causal, is read at the last of 64 padded positions; choose a CLIP of the same size"
+        )
+    visual, text = _skeletons(name, cfg)
+    check_image(name, visual)
+    if text is None:
+        check_bert(name, cfg["text_cfg"])
+    else:
+        check_text(name, text)
+    state = weights()
+    image_state, text_state = _split(state)
+    image = image_tower(name, fill(visual, image_state, f"backbone {name}, image tower"))
+    if text is None:
+        tower = bert_tower(name, cfg["text_cfg"], cfg["embed_dim"], text_state, fetch)
+    else:
+        tower = _causal(name, cfg, fill(text, text_state, f"backbone {name}, text tower"))
+    size = cfg["vision_cfg"].get("image_size", 224)
+    mean, std = preprocess.get("mean") or CLIP_MEAN, preprocess.get("std") or CLIP_STD
+    # A SigLIP-style logit bias is the same for all classes: softmax does not see it.
+    return Backbone(name, image, tower, state["logit_scale"], size if isinstance(size, int) else size[0], mean, std)
+
+
+def _skeletons(name: str, cfg: dict) -> tuple[nn.Module, nn.Module | None]:
+    """Both towers without memory; None for a text tower that is not open_clip's own."""
+    quick = cfg.get("quick_gelu", False)
+    vision = {**cfg["vision_cfg"], "timm_model_pretrained": False}
+    try:
+        with torch.device("meta"):
+            visual = _build_vision_tower(cfg["embed_dim"], vision, quick)
+            text = (
+                None
+                if cfg["text_cfg"].get("hf_model_name")
+                else _build_text_tower(cfg["embed_dim"], cfg["text_cfg"], quick)
+            )
+    except (TypeError, RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(f"backbone {name}: open_clip cannot build it ({str(error).partition(chr(10))[0]})") from error
+    return visual, text
+
+
+def _causal(name: str, cfg: dict, text: nn.Module) -> CausalText:
+    if cfg["text_cfg"].get("hf_tokenizer_name"):
+        raise UserError(
+            f"backbone {name}: its causal text tower has the tokeniser {cfg['text_cfg']['hf_tokenizer_name']}; "
+            "only CLIP's own is supported there"
+        )
+    return text_tower(name, text, open_clip.SimpleTokenizer(context_length=text.context_length))
+
+
+def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights of the image tower and of the text tower, each without its prefix."""
+    image = {key.removeprefix("visual."): v for key, v in state.items() if key.startswith("visual.")}
+    rest = {key: v for key, v in state.items() if not key.startswith(("visual.", "logit_"))}
+    return image, {key.removeprefix("text.").removeprefix("text_encoder."): v for key, v in rest.items()}
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object from a file; UserError if it is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds no JSON object")
+    return value

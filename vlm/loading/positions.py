@@ -1,0 +1,42 @@
+"""Another image size than the backbone was trained with: its position embeddings are resized."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolbox.errors import UserError
+from vlm.backbone import Backbone
+from vlm.towers.vision import ViT
+
+
+def resize(clip: Backbone, image_size: int) -> None:
+    """Make `clip` take images of `image_size` pixels a side, in place.
+
+    The grid of position embeddings is interpolated (bicubic, with antialiasing, as open_clip does); that of CLS is kept.
+
+    Raises:
+        UserError: the size is no whole number of patches.
+    """
+    tower = clip.image
+    vit = isinstance(tower, ViT)
+    patch = tower.conv1.kernel_size[0] if vit else 32  # a ResNet halves the image five times before its attention pool
+    if image_size <= 0 or image_size % patch:
+        near = max(1, round(image_size / patch)) * patch
+        raise UserError(
+            f"MODEL.BACKBONE.IMAGE_SIZE {image_size}: {clip.name} sees patches of {patch} pixels; choose a multiple, such as "
+            f"{near}"
+        )
+    module = tower if vit else tower.visual.attnpool
+    resized = resized_grid(module.positional_embedding, image_size // patch)
+    module.positional_embedding = nn.Parameter(resized, requires_grad=False)
+    clip.image_size = image_size
+
+
+@torch.no_grad()
+def resized_grid(positions: Tensor, grid: int) -> Tensor:
+    """Position embeddings (1 + n * n, width) for another grid, (1 + grid * grid, width)."""
+    first, rest = positions[:1], positions[1:]
+    n = round(len(rest) ** 0.5)
+    image = rest.T.reshape(1, -1, n, n)
+    image = F.interpolate(image.float(), (grid, grid), mode="bicubic", antialias=True, align_corners=False)
+    return torch.cat([first, image[0].flatten(1).T.to(rest.dtype)])

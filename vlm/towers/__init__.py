@@ -1,0 +1,1 @@
+"""The frozen towers themselves: blocks, attention, text, BERT and vision, with places where prompts go in."""

@@ -1,0 +1,154 @@
+"""CLIP's image towers: a ViT with deep visual prompts, and the ResNets without.
+
+Where a layer's prompts are replaced before the next layer, nobody reads their output: they enter as keys and values only,
+once for the whole batch. After the last layer only CLS is read, so that layer asks one query an image. Weights are frozen,
+and what comes before the first prompt (patches, positions, ln_pre) needs no gradient.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from toolbox.errors import UserError
+from vlm.towers.block import Block, LayerNorm, unit
+
+
+class ViT(nn.Module):
+    """The frozen vision transformer.
+
+    Args:
+        conv1: patch embedding.
+        class_embedding: (width,).
+        positional_embedding: (1 + patches, width).
+        ln_pre: LayerNorm before the first block, or None.
+        blocks: pre-norm blocks, in order.
+        ln_post: LayerNorm over CLS after the last block.
+        proj: (width, embed_dim).
+    """
+
+    takes_prompts = True
+
+    def __init__(
+        self,
+        conv1: nn.Conv2d,
+        class_embedding: nn.Parameter,
+        positional_embedding: nn.Parameter,
+        ln_pre: nn.LayerNorm | None,
+        blocks: Sequence[Block],
+        ln_post: nn.LayerNorm,
+        proj: nn.Parameter,
+    ) -> None:
+        super().__init__()
+        self.conv1 = conv1
+        self.class_embedding = class_embedding
+        self.positional_embedding = positional_embedding
+        self.ln_pre = LayerNorm(ln_pre) if ln_pre is not None else nn.Identity()
+        self.blocks = nn.ModuleList(blocks)
+        self.ln_post = LayerNorm(ln_post)
+        self.proj = proj
+
+    @property
+    def width(self) -> int:
+        return self.class_embedding.shape[0]
+
+    @property
+    def depth(self) -> int:
+        return len(self.blocks)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.conv1.weight.dtype
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """Images (batch, 3, height, width) to tokens [CLS][patches], (batch, 1 + patches, width), after ln_pre."""
+        patches = self.conv1(images.to(self.dtype)).flatten(2).transpose(1, 2)
+        cls = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        x = torch.cat([cls, patches], dim=1) + self.positional_embedding.to(patches.dtype)
+        return self.ln_pre(x)
+
+    def tokens(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
+        """Tokens that enter the last block, (batch, tokens, width), with the first `depth` layers' prompts put in.
+
+        Args:
+            prompts: one (n_ctx, width) a prompted layer, from the input on. They stand after the patches; those of the
+                input pass through ln_pre, deeper ones enter raw.
+        """
+        x = self.embed(images)
+        for i, block in enumerate(self.blocks[:-1]):
+            x, context = self._with_prompts(x, prompts, i)
+            x = self._block(block, x, context)
+        return x
+
+    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
+        """L2-normalised image features, (batch, embed_dim); arguments as in `tokens`."""
+        return self.read(self.tokens(images, prompts), prompts)
+
+    def read(
+        self,
+        x: Tensor,
+        prompts: Sequence[Tensor] | Tensor = (),
+        attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention,
+    ) -> Tensor:
+        """Features from the tokens that enter the last block: only CLS asks there.
+
+        Args:
+            attention: of CLS's query (batch, heads, 1, d) over keys and values (batch, heads, tokens, d).
+        """
+        block = self.blocks[-1]
+        x, context = self._with_prompts(x, prompts, self.depth - 1)
+        k, v = self._keys(block.kv(x), context)
+        cls = x[:, :1]
+        y = attention(block.q(cls).transpose(1, 2), k, v).transpose(1, 2)
+        return unit(self.ln_post(block.finish(cls, y)[:, 0]) @ self.proj)
+
+    def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, tuple | None]:
+        """The tokens that layer i computes in full, and the keys and values it only reads."""
+        if i >= len(prompts):
+            return x, None
+        prompt = prompts[i].to(x.dtype)
+        prompt = (self.ln_pre(prompt) if i == 0 else prompt)[None]
+        if i == len(prompts) - 1 and i < self.depth - 1:
+            # The deeper layers go on from what this one makes of its prompts, so from here they are ordinary tokens.
+            return torch.cat([x, prompt.expand(len(x), -1, -1)], dim=1), None
+        return x, self.blocks[i].kv(prompt)
+
+    def _block(self, block: Block, x: Tensor, context: tuple[Tensor, Tensor] | None) -> Tensor:
+        q, *kv = block.qkv(x)
+        k, v = self._keys(kv, context)
+        y = F.scaled_dot_product_attention(q.transpose(1, 2), k, v)
+        return block.finish(x, y.transpose(1, 2))
+
+    @staticmethod
+    def _keys(kv: Sequence[Tensor], context: tuple[Tensor, Tensor] | None) -> Sequence[Tensor]:
+        if context is not None:
+            kv = [torch.cat([own, c.expand(len(own), -1, -1, -1)], dim=1) for own, c in zip(kv, context, strict=True)]
+        return [part.transpose(1, 2) for part in kv]
+
+
+class ResNet(nn.Module):
+    """CLIP's ModifiedResNet as loaded: it has no tokens, so it takes no visual prompts."""
+
+    takes_prompts = False
+    width = 0
+    depth = 0
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.visual.conv1.weight.dtype
+
+    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
+        """L2-normalised image features, (batch, embed_dim).
+
+        Raises:
+            UserError: prompts were given.
+        """
+        if len(prompts):
+            raise UserError("a ResNet image tower takes no visual prompts; choose a ViT backbone, such as ViT-B/16")
+        return unit(self.visual(images.to(self.dtype)))
