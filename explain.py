@@ -54,7 +54,7 @@ def main() -> None:
     args = parser.parse_args()
     import trainers  # noqa: F401  registers the methods
     from datasets.images import read_image
-    from trainers.saved import open_run
+    from trainers.life.saved import open_run
     from vlm.prompts.explain import relevance
 
     run = open_run(args.run)

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--top", type=int, default=3, help="words a context vector")
     args = parser.parse_args()
     import trainers  # noqa: F401  registers the methods
-    from trainers.saved import open_run
+    from trainers.life.saved import open_run
 
     run = open_run(args.run)
     model = run.model

@@ -113,7 +113,7 @@ def main() -> int:
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
     import trainers  # noqa: F401  registers the methods
-    from trainers.saved import open_run
+    from trainers.life.saved import open_run
 
     load_plugins(args.plugin)
     names, paths = class_list(args.classes), images_in(args.images)

@@ -69,7 +69,7 @@ def run(argv: list[str] | None = None) -> None:
     args = parse(argv)
     import datasets  # noqa: F401  registers the data sets
     import trainers  # noqa: F401  registers the methods
-    from trainers.life import start
+    from trainers.life.start import start
 
     load_plugins(args.plugin)
     start(args)

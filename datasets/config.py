@@ -9,7 +9,7 @@ KEYS = {
     "DATASET.MODALITY": "",  # what the images are, instead of the table's
     "DATASET.ALLOW_OUTSIDE": False,  # paths of a split may lead out of its folder
     "DATALOADER.CACHE": False,  # keep decoded, resized images on disk
-    "DATALOADER.CACHE_FEATURES": False,  # keep features of frozen image towers on disk (see trainers.features)
+    "DATALOADER.CACHE_FEATURES": False,  # keep features of frozen image towers on disk (see trainers.life.features)
     "DATALOADER.CACHE_DIR": "",  # where; "": image_cache, feature_cache in DATASET.ROOT, or in OUTPUT_DIR if that is read-only
     "DATALOADER.CACHE_SIZE": 0,  # shorter side in pixels; 0 means the input size
 }

@@ -14,30 +14,28 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 import toolbox
 import vlm
 from dassl.data import DataManager
 from dassl.engine import TrainerX
-from dassl.evaluation import build_evaluator
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers import checkpoint, distributed, features, result
-from trainers.identity import check_same_run, identity
-from trainers.metrics import evaluate
-from trainers.precision import Precision
-from trainers.preprocessing import check_preprocessing, with_preprocessing
+from trainers.life import checkpoint, distributed, features
+from trainers.life.features import Features
+from trainers.life.fingerprint import check_same_run, identity
+from trainers.life.precision import Precision
+from trainers.life.preprocessing import check_preprocessing, with_preprocessing
+from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
@@ -65,7 +63,7 @@ class PromptTrainer(TrainerX):
 
     @classmethod
     def from_recording(cls, clip: vlm.Backbone, case: dict, arrays: dict[str, Tensor]) -> PromptedCLIP:
-        """The model of a golden case (see `vlm.golden`); its parameters are filled in by the caller."""
+        """The model of a golden case (see `trainers.golden`); its parameters are filled in by the caller."""
         raise UserError(f"{cls.__name__} has no recordings")
 
     def average(self) -> GaussianAverage | None:
@@ -86,6 +84,14 @@ class PromptTrainer(TrainerX):
         chosen = choose_templates(self.options.TEMPLATES, of_dataset, f"TRAINER.{self.section}.TEMPLATES")
         print(f"Templates: {chosen[:3]}" + (f" and {len(chosen) - 3} more" if len(chosen) > 3 else ""))
         return chosen
+
+    def image_features(self, items: Sequence) -> Features:
+        """Frozen, normalised features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
+        return features.of_items(self, items)
+
+    def augmented_features(self, items: Sequence) -> Tensor:
+        """(n, embed_dim): the same of one augmented view of each image, drawn anew at each call."""
+        return features.compute(self, features.loader_over(self, items, augmented=True))
 
     # Building
 
@@ -254,40 +260,4 @@ class PromptTrainer(TrainerX):
     def test(self, split: str | None = None) -> float:
         """Evaluate on `split`, print Dassl's result block and, for the final test, write the run's results."""
         self.set_model_mode("eval")
-        split = split or self.cfg.TEST.SPLIT
-        loader = self.val_loader if split == "val" and self.val_loader is not None else self.test_loader
-        print(f"Evaluate on the *{'val' if loader is self.val_loader else 'test'}* set")
-        evaluator = build_evaluator(self.cfg, lab2cname=self.lab2cname)
-        began, logits, labels, paths = time.time(), [], [], []
-        for output, label, files in self._outputs(loader):
-            if not torch.isfinite(output).all():
-                raise UserError(f"logits are not finite for images among {', '.join(files)}: no result is written")
-            evaluator.process(output, label)
-            logits.append(output.cpu())
-            labels.append(label.cpu())
-            paths.extend(files)
-        scores = evaluator.evaluate()
-        for name, value in scores.items():
-            self.write_scalar(f"{split}/{name}", value, getattr(self, "epoch", 0))
-        if loader is self.test_loader:
-            self._write_result(torch.cat(logits).numpy(), torch.cat(labels).numpy(), paths, time.time() - began)
-        return next(iter(scores.values()))
-
-    def _outputs(self, loader: DataLoader) -> Iterator[tuple[Tensor, Tensor, Sequence[str]]]:
-        """Logits (batch, n_cls) in float32, labels (batch,) and files of each batch."""
-        if not features.suffice(self):
-            for batch in loader:
-                images, label = self.parse_batch_test(batch)
-                with self.precision.context():
-                    yield self.model_inference(images).float(), label, batch["impath"]
-            return
-        for part in features.of_loader(self, loader).split(self.cfg.DATALOADER.TEST.BATCH_SIZE):
-            with self.precision.context():
-                yield self.model.classify(part.values).float(), part.labels, part.paths
-
-    def _write_result(self, logits: np.ndarray, labels: np.ndarray, paths: list[str], seconds: float) -> None:
-        names = [self.lab2cname[i] for i in range(self.num_classes)]
-        scores = evaluate(logits, labels, names)
-        shown = ("balanced_accuracy", "auc", "kappa", "ece")
-        print("\n".join(f"* {name}: {scores[name]:.1f}" for name in shown))
-        result.write(self, scores, logits, labels, paths, seconds)
+        return test_run(self, split or self.cfg.TEST.SPLIT)

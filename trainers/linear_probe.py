@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
-from trainers import features
-from trainers.base import PromptTrainer
-from trainers.features import Features
+from trainers.base import Features, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP
 
@@ -44,7 +42,7 @@ class LinearProbe(PromptTrainer):
         return LinearProbeModel(clip, len(classnames))
 
     def fit(self) -> None:
-        train, names = features.of_items(self, self.dm.dataset.train_x), self.dm.dataset.classnames
+        train, names = self.image_features(self.dm.dataset.train_x), self.dm.dataset.classnames
         missing = [name for c, name in enumerate(names) if not (train.labels == c).any()]
         if missing:
             raise UserError(f"LinearProbe needs training images of every class; there are none of {', '.join(missing)}")
@@ -63,7 +61,7 @@ class LinearProbe(PromptTrainer):
         if not self.dm.dataset.val:
             print("No validation images: C = 1")
             return 1.0
-        val = features.of_items(self, self.dm.dataset.val)
+        val = self.image_features(self.dm.dataset.val)
         images, labels = val.values.cpu().numpy(), val.labels.cpu().numpy()
         scores = {float(e): _score(train, e, images, labels) for e in np.arange(-6, 7, 2)}
         step = 2.0

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
-from trainers import features
 from trainers.base import PromptTrainer
 from trainers.zsclip import ZeroshotModel
 from vlm.backbone import Backbone
@@ -68,8 +67,7 @@ class TipAdapter(PromptTrainer):
         items, model = self.dm.dataset.train_x, self.model
         if self.options.AUGMENT_EPOCH < 1:
             raise UserError(f"TRAINER.TIPADAPTER.AUGMENT_EPOCH is {self.options.AUGMENT_EPOCH}: use 1 or more")
-        loader = features.loader_over(self, items, augmented=True)
-        views = sum(features.compute(self, loader) for _ in range(self.options.AUGMENT_EPOCH))
+        views = sum(self.augmented_features(items) for _ in range(self.options.AUGMENT_EPOCH))
         model.keys = unit(views)
         model.labels = torch.tensor([item.label for item in items], device=self.device)
         alpha, beta = self.options.INIT_ALPHA, self.options.INIT_BETA
@@ -82,7 +80,7 @@ class TipAdapter(PromptTrainer):
     @torch.no_grad()
     def _search(self) -> tuple[float, float]:
         """The alpha and beta of a grid that are best on validation images; of equals, the first."""
-        o, val = self.options, features.of_items(self, self.dm.dataset.val)
+        o, val = self.options, self.image_features(self.dm.dataset.val)
         betas, alphas = (torch.linspace(0.1, end, n) for end, n in zip(o.SEARCH_SCALE, o.SEARCH_STEP, strict=True))
         zero_shot = ZeroshotModel.classify(self.model.eval(), val.values)
         best = (-1.0, 0.0, 0.0)

@@ -26,8 +26,8 @@ from llm.store import load_rows
 from tests.faults.world import CLASSES, World, build
 from toolbox.errors import UserError
 from train import parse
-from trainers.config import setup_cfg
-from vlm.golden import Recording
+from trainers.golden import Recording
+from trainers.life.config import setup_cfg
 
 SECONDS = 20  # an input that takes longer counts as a hang
 

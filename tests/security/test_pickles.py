@@ -17,8 +17,8 @@ from tests.security.traps import object_array, torch_file, torchscript
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from train import run
-from trainers.result import is_finished
-from vlm.golden import Recording
+from trainers.golden import Recording
+from trainers.life.result import is_finished
 from vlm.loading.weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")

@@ -99,7 +99,7 @@ def test_a_package_registers_by_its_entry_point(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text("[cilmp.plugins]\npackaged = packaged_coop\n")
     monkeypatch.syspath_prepend(tmp_path)
     train.load_plugins([])
-    from trainers.config import methods
+    from trainers.life.config import methods
 
     assert "PackagedCoOp" in {method.__name__ for method in methods()}
 

@@ -15,7 +15,7 @@ import explain
 import interpret
 from tests.trainers.small_world import SmallWorld, logits, result
 from toolbox.errors import UserError
-from trainers.saved import open_run
+from trainers.life.saved import open_run
 from vlm.prompts.averaging import gaussian_weights
 
 BASE = {"DATASET__SUBSAMPLE_CLASSES": "base"}

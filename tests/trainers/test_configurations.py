@@ -6,7 +6,7 @@ import pytest
 
 import train
 import trainers  # noqa: F401  registers the methods
-from trainers.config import methods, setup_cfg
+from trainers.life.config import methods, setup_cfg
 
 FOLDER = Path(train.__file__).parent / "configs" / "trainers"
 FILES = sorted(FOLDER.glob("*/*.yaml"))

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 
 from tests.trainers.small_world import CLASSES, logits, result
-from trainers.features import Features
+from trainers.life.features import Features
 from trainers.linear_probe import regress
 from trainers.tip_adapter import TipAdapterModel
 from vlm.towers.block import unit

@@ -11,7 +11,7 @@ import trainers  # noqa: F401  registers the methods
 from tests.trainers.small_world import SmallWorld, logits, result
 from toolbox.errors import UserError
 from trainers.base import PromptTrainer
-from trainers.config import methods
+from trainers.life.config import methods
 
 METHODS = {method.__name__: method for method in methods() if method.__module__.startswith("trainers.")}
 STEPPING = [name for name, method in METHODS.items() if method.trains]

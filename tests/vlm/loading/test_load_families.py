@@ -12,7 +12,7 @@ import vlm
 from tests.trainers.small_world import CLASSES, SmallWorld, logits, result
 from tests.vlm.loading.families import FAMILIES, MEAN, Family, biomedclip, features, hugging_face_clip
 from toolbox.errors import UserError
-from trainers.config import methods
+from trainers.life.config import methods
 from vlm.loading import unimed
 from vlm.towers.block import unit
 

@@ -7,8 +7,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from toolbox.errors import UserError
-from trainers import checkpoint
 from trainers.base import PromptTrainer
+from trainers.life import checkpoint
 
 FOLDER = "prompt_learner"
 

@@ -8,7 +8,6 @@ import sys
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,9 +17,7 @@ import toolbox
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
 from toolbox.seals import check_seal, seal
-
-if TYPE_CHECKING:
-    from trainers.base import PromptTrainer
+from trainers.life.run import Run
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
 
@@ -44,9 +41,7 @@ def is_finished(folder: Path) -> bool:
     return True
 
 
-def write(
-    trainer: "PromptTrainer", scores: dict, logits: np.ndarray, labels: np.ndarray, paths: list, seconds: float
-) -> None:
+def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, paths: list, seconds: float) -> None:
     """Write predictions.npz, then result.json, which makes the run a finished one."""
     folder, cfg, dataset = Path(trainer.output_dir), trainer.cfg, trainer.dm.dataset
     with atomic_path(folder / "predictions.npz") as part, part.open("wb") as file:
@@ -96,7 +91,7 @@ def write(
     print(f"Results: {folder / 'result.json'}")
 
 
-def _own_part(trainer: "PromptTrainer") -> CfgNode:
+def _own_part(trainer: Run) -> CfgNode:
     """The configuration without the sections of other methods, some of which a later process may not know."""
     cfg = trainer.cfg.clone()
     cfg.defrost()

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from tests.trainers.small_world import SmallWorld
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
 from pathlib import Path

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from toolbox.errors import UserError
-from trainers.precision import Precision
+from trainers.life.precision import Precision
 
 CPU = torch.device("cpu")
 

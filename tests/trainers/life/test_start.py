@@ -13,7 +13,7 @@ import torch
 from tests.trainers.small_world import logits
 from toolbox.errors import UserError
 from trainers.base import PromptTrainer
-from trainers.life import _in_one_line, _scheduler_may_stop, seed
+from trainers.life.start import _in_one_line, _scheduler_may_stop, seed
 
 
 def held_by_another_process(folder) -> tuple[int, int]:
@@ -112,7 +112,7 @@ def test_seed_fixes_every_source():
 
 def test_kept_features_do_not_change_what_is_drawn(world):
     """CoOp validates on features that are kept in memory: a run that finds them there must end like one that does not."""
-    from trainers import features
+    from trainers.life import features
 
     ends = []
     for number in range(2):

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,12 +14,10 @@ from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
 from toolbox.seals import check_seal, seal
-
-if TYPE_CHECKING:
-    from trainers.base import PromptTrainer
+from trainers.life.run import Run
 
 
-def describe(trainer: "PromptTrainer") -> dict[str, str]:
+def describe(trainer: Run) -> dict[str, str]:
     """What a checkpoint must agree on with the model it is loaded into; kept in the safetensors header."""
     clip = trainer.model.clip
     return {
@@ -31,7 +29,7 @@ def describe(trainer: "PromptTrainer") -> dict[str, str]:
     }
 
 
-def save_trained(trainer: "PromptTrainer", epoch: int, folder: Path, is_best: bool) -> None:
+def save_trained(trainer: Run, epoch: int, folder: Path, is_best: bool) -> None:
     """Write `model-<epoch>.safetensors` (and `model-best.safetensors`): the trained tensors, nothing of the frozen CLIP."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in trainer.model.state_dict().items()}
     meta = seal({**describe(trainer), "epoch": str(epoch)}, tensors)
@@ -40,7 +38,7 @@ def save_trained(trainer: "PromptTrainer", epoch: int, folder: Path, is_best: bo
         atomic_write(folder / f"{name}.safetensors", lambda part: part.write_bytes(content))
 
 
-def keep_for_resume(trainer: "PromptTrainer") -> None:
+def keep_for_resume(trainer: Run) -> None:
     """Make sure the epoch that just ended can be resumed from, and drop the one that was kept only for that."""
     folder, epoch = Path(trainer.output_dir) / trainer.folder, trainer.epoch + 1
     if trainer.resumable_epoch != epoch:  # a file of that name may be there, but the pointer is of an earlier one
@@ -53,7 +51,7 @@ def keep_for_resume(trainer: "PromptTrainer") -> None:
             file.unlink()
 
 
-def load_trained(trainer: "PromptTrainer", directory: Path, epoch: int | None) -> None:
+def load_trained(trainer: Run, directory: Path, epoch: int | None) -> None:
     """Load the trained parameters saved under `directory` after `epoch` epochs (None: the best, else the last).
 
     Raises:
@@ -74,7 +72,7 @@ def load_trained(trainer: "PromptTrainer", directory: Path, epoch: int | None) -
     print(f"Load {path} to {trainer.folder} (epoch={meta.get('epoch', '?')})")
 
 
-def from_reference(trainer: "PromptTrainer", state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def from_reference(trainer: Run, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     """Our state dict from one in the reference program's names (its frozen CLIP, if inside, is left out)."""
     own = {name: torch.zeros_like(value) for name, value in trainer.model.state_dict().items()}
     by_parameter = {id(p): name for name, p in trainer.model.named_parameters()}
@@ -138,7 +136,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return state, {"epoch": str(loaded.get("epoch", "?"))}
 
 
-def _check_classes(trainer: "PromptTrainer", meta: dict[str, str], path: Path) -> None:
+def _check_classes(trainer: Run, meta: dict[str, str], path: Path) -> None:
     theirs, ours = json.loads(meta.get("classnames", "null")), trainer.dm.dataset.classnames
     if trainer.model.for_classes and theirs is not None and theirs != ours:
         raise UserError(

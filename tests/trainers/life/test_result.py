@@ -8,7 +8,7 @@ import pytest
 from tests.trainers.small_world import result
 from toolbox.errors import UserError
 from toolbox.seals import check_seal
-from trainers.result import is_finished
+from trainers.life.result import is_finished
 
 
 @pytest.fixture(scope="module")

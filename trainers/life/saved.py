@@ -14,7 +14,7 @@ from yacs.config import CfgNode
 from dassl.data.transforms import build_transform
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
-from trainers.config import extend_cfg, methods
+from trainers.life.config import extend_cfg, methods
 from vlm.prompts.prompted import PromptedCLIP
 
 

@@ -8,7 +8,7 @@ from safetensors import safe_open
 import trainers  # noqa: F401  registers the methods
 from tests.trainers.small_world import logits
 from toolbox.errors import UserError
-from trainers.config import methods
+from trainers.life.config import methods
 
 METHODS = {method.__name__: method for method in methods()}
 BASE = {"DATASET__SUBSAMPLE_CLASSES": "base"}
@@ -36,7 +36,7 @@ def in_reference_names(world, method: str, model) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("method", ["CoOp", "CoCoOp", "KgCoOp", "MaPLe", "IVLP", "VPT", "PromptSRC"])
 def test_read(world, method):
-    from trainers.saved import open_run
+    from trainers.life.saved import open_run
 
     base = world.run(method, f"base-{method}", **BASE)
     state = in_reference_names(world, method, open_run(base).model)

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.trainers.small_world import logits
-from trainers import features
+from trainers.life import features
 from vlm.towers.vision import ViT
 
 

@@ -24,10 +24,10 @@ import toolbox
 from dassl.engine import build_trainer
 from dassl.utils import setup_logger
 from toolbox.errors import UserError
-from trainers.config import setup_cfg
-from trainers.distributed import is_first, process_group
-from trainers.result import is_finished
-from trainers.tracking import tracked
+from trainers.life.config import setup_cfg
+from trainers.life.distributed import is_first, process_group
+from trainers.life.result import is_finished
+from trainers.life.tracking import tracked
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

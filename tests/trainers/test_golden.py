@@ -11,8 +11,8 @@ import torch
 
 import trainers  # noqa: F401  registers the methods
 from toolbox.errors import UserError
-from trainers.config import methods
-from vlm.golden import Recording, compare, differences, main
+from trainers.golden import Recording, compare, differences, main
+from trainers.life.config import methods
 
 FOLDER = Path(__file__).parent.parent / "golden"
 FILES = sorted(FOLDER.glob("*.npz"))
@@ -92,6 +92,6 @@ def test_exit_codes(tmp_path, monkeypatch):
 
 
 def test_the_command_itself(tmp_path):
-    command = [sys.executable, "-m", "vlm.golden", str(tmp_path / "nothing.npz")]
+    command = [sys.executable, "-m", "trainers.golden", str(tmp_path / "nothing.npz")]
     missing = subprocess.run(command, cwd=FOLDER.parent.parent, capture_output=True, text=True)
     assert missing.returncode == 2 and missing.stderr.startswith("error: no recording at ")

@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
-from trainers.preprocessing import check_preprocessing, set_preprocessing
+from trainers.life.preprocessing import check_preprocessing, set_preprocessing
 
 
 def methods() -> Iterator[type[PromptTrainer]]:

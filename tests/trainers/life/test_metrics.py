@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainers.metrics import calibration_error, evaluate
+from trainers.life.metrics import calibration_error, evaluate
 
 NAMES = ["a", "b", "c"]
 

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,10 +23,8 @@ from datasets.cache import files_key
 from datasets.fewshot import writable
 from datasets.loader import ImageDataset
 from toolbox.files import atomic_write
+from trainers.life.run import Run
 from vlm.prompts.prompted import PromptedCLIP
-
-if TYPE_CHECKING:
-    from trainers.base import PromptTrainer
 
 FORMAT = 1
 KEPT = 8  # lists of files in memory
@@ -48,19 +45,19 @@ class Features:
             yield Features(self.values[i : i + size], self.labels[i : i + size], self.paths[i : i + size])
 
 
-def suffice(trainer: "PromptTrainer") -> bool:
+def suffice(trainer: Run) -> bool:
     """Whether a method's logits follow from frozen image features, by `classify`."""
     model, kind = trainer.model, type(trainer.model)
     untouched = kind.forward is PromptedCLIP.forward and kind.image_features is PromptedCLIP.image_features
     return untouched and type(trainer).model_inference is TrainerX.model_inference and model.frozen_images
 
 
-def of_items(trainer: "PromptTrainer", items: Sequence) -> Features:
+def of_items(trainer: Run, items: Sequence) -> Features:
     """Features of a data set's items (such as `dm.dataset.train_x`) under the test transform."""
     return of_loader(trainer, loader_over(trainer, items))
 
 
-def loader_over(trainer: "PromptTrainer", items: Sequence, augmented: bool = False) -> DataLoader:
+def loader_over(trainer: Run, items: Sequence, augmented: bool = False) -> DataLoader:
     """A loader over `items` in their order, with the transform of testing or, `augmented`, that of training."""
     like = trainer.train_loader_x if augmented else trainer.test_loader
     return build_data_loader(
@@ -73,7 +70,7 @@ def loader_over(trainer: "PromptTrainer", items: Sequence, augmented: bool = Fal
     )
 
 
-def of_loader(trainer: "PromptTrainer", loader: DataLoader) -> Features:
+def of_loader(trainer: Run, loader: DataLoader) -> Features:
     """Features of a loader that goes through its files in order, computed only if they are not kept anywhere."""
     items = loader.dataset.data_source
     paths = [item.impath for item in items]
@@ -96,7 +93,7 @@ def of_loader(trainer: "PromptTrainer", loader: DataLoader) -> Features:
 
 
 @torch.no_grad()
-def compute(trainer: "PromptTrainer", loader: DataLoader) -> Tensor:
+def compute(trainer: Run, loader: DataLoader) -> Tensor:
     """Features of the images a loader gives, (n, embed_dim), on the trainer's device.
 
     Random states are left as they were: going through a loader draws a seed, and whether features are kept already must
@@ -106,7 +103,7 @@ def compute(trainer: "PromptTrainer", loader: DataLoader) -> Tensor:
         return torch.cat([trainer.model.clip.image(batch["img"].to(trainer.device)).float() for batch in loader])
 
 
-def _key(trainer: "PromptTrainer", transform: str, paths: Sequence[str]) -> str:
+def _key(trainer: Run, transform: str, paths: Sequence[str]) -> str:
     what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, transform]
     return files_key(what, paths)
 

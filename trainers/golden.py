@@ -1,4 +1,4 @@
-"""Compare a method with numbers recorded from its reference program: `python -m vlm.golden FILE.npz ...`.
+"""Compare a method with numbers recorded from its reference program: `python -m trainers.golden FILE.npz ...`.
 
 Beside FILE.npz lies FILE.json, the case: method, sizes and seed of a random CLIP, class names, options. The npz holds
 normalised images (batch, 3, height, width), labels, the trainable parameters under the reference program's names, its
@@ -6,7 +6,6 @@ logits (evaluation mode), and its loss and gradients (training mode, dropout 0),
 """
 
 import argparse
-import importlib
 import json
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from trainers.life.config import methods
 from vlm.backbone import from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.prompts.prompted import PromptedCLIP
@@ -47,7 +47,9 @@ class Recording:
         except Exception as error:
             raise UserError(f"{path} or its .json cannot be read: {error}") from error
         if not isinstance(case, dict) or not isinstance(case.get("trainable", []), list):
-            raise UserError(f"{path.with_suffix('.json')} does not describe a case: see `python -m vlm.golden --help`")
+            raise UserError(
+                f"{path.with_suffix('.json')} does not describe a case: see `python -m trainers.golden --help`"
+            )
         for key in ("method", "clip", "clip_seed", "classnames", "trainable"):
             if key not in case:
                 raise UserError(f"{path.with_suffix('.json')}: no {key!r}")
@@ -107,12 +109,11 @@ def compare(path: str, methods: dict[str, type]) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m vlm.golden", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m trainers.golden", description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.npz")
     files = parser.parse_args().files
-    # The library below does not know the methods; this command does, and looks them up by name.
-    methods = {method.__name__: method for method in importlib.import_module("trainers.config").methods()}
-    results = [compare(file, methods) for file in files]
+    by_name = {method.__name__: method for method in methods()}
+    results = [compare(file, by_name) for file in files]
     return 0 if all(results) else 1
 
 

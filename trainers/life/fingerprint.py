@@ -1,20 +1,18 @@
 """What a run that goes on must have in common with the run that wrote the checkpoint, or it would end as neither."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from yacs.config import CfgNode
 
 from toolbox.errors import UserError
-
-if TYPE_CHECKING:
-    from trainers.base import PromptTrainer
+from trainers.life.run import Run
 
 FREE = ("ROWS_FILE",)  # where rows lie is no matter; what they are is compared by their SHA-256
 SHOWN = 3
 
 
-def identity(trainer: "PromptTrainer") -> dict[str, str]:
+def identity(trainer: Run) -> dict[str, str]:
     """Everything that decides the weights a run ends with, as texts by name."""
     cfg, dataset = trainer.cfg, trainer.dm.dataset
     rows = getattr(trainer, "rows_id", None) or {}
