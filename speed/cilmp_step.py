@@ -1,6 +1,6 @@
 """CILMP's training step and test batch at the ViT-B/16 shape, beside the image tower alone and the plain implementation.
 
-    python benchmarks/cilmp_step.py [--batch 16] [--curves] [--device cuda]
+    python speed/cilmp_step.py [--batch 16] [--curves] [--device cuda]
 
 Every figure comes from a process of its own; the variants take turns, so that a drifting machine treats them alike. On a
 CPU, time is the processor time of one thread, which other work on the machine hardly touches. Weights and rows are

@@ -1,4 +1,4 @@
-"""How much less time the baselines' text sides take than on a plain tower of 77 tokens: python benchmarks/baselines_step.py
+"""How much less time the baselines' text sides take than on a plain tower of 77 tokens: python speed/baselines_step.py
 
 Forward and backward pass of the text features of one training step (zero-shot: forward alone), at the size of ViT-B/16's
 text tower, with random weights and Kvasir's eight class names. Both sides run in turn in the same process; times are

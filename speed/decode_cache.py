@@ -1,6 +1,6 @@
 """Reading images from their files beside reading them from DATALOADER.CACHE, in one process, taking turns.
 
-    python benchmarks/decode_cache.py [--folder IMAGES] [--count 200] [--width 1280 --height 1024] [--size 224]
+    python speed/decode_cache.py [--folder IMAGES] [--count 200] [--width 1280 --height 1024] [--size 224]
 
 Without --folder, JPEGs of the given size are made (endoscopes and fundus cameras give about a megapixel or more). "read" is
 the image alone, "item" the image and CLIP's test transform; both ways must give the same tensors.
