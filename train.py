@@ -1,13 +1,8 @@
 """One run of one method on one data set: training and testing, or testing alone. The flags are CoOp's."""
 
 import argparse
-import importlib.util
-import sys
-from importlib.metadata import entry_points
-from pathlib import Path
 
 from toolbox.command import run_command
-from toolbox.errors import UserError
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -37,29 +32,6 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def load_plugins(files: list[str]) -> None:
-    """Import files that register trainers, and installed packages with an entry point in `cilmp.plugins`.
-
-    Raises:
-        UserError: no such file, or it fails to import.
-    """
-    for entry in entry_points(group="cilmp.plugins"):
-        entry.load()
-    for file in map(Path, files):
-        name = f"plugin_{file.stem}"
-        if name in sys.modules:
-            continue
-        if not file.is_file():
-            raise UserError(f"no plugin at {file}")
-        spec = importlib.util.spec_from_file_location(name, file)
-        sys.modules[name] = module = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[name]
-            raise UserError(f"plugin {file} fails to import: {type(error).__name__}: {error}") from error
-
-
 def run(argv: list[str] | None = None) -> None:
     """Do what the command line says; results are in the output directory.
 
@@ -69,6 +41,7 @@ def run(argv: list[str] | None = None) -> None:
     args = parse(argv)
     import datasets  # noqa: F401  registers the data sets
     import trainers  # noqa: F401  registers the methods
+    from trainers.life.plugins import load_plugins
     from trainers.life.start import start
 
     load_plugins(args.plugin)

@@ -32,3 +32,11 @@ def tiny_state() -> dict[str, torch.Tensor]:
 def tiny_clip(tiny_state) -> Backbone:
     """The backbone over `tiny_state`; do not change it."""
     return from_open_clip_model("tiny", openai_model(tiny_state))
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory, tiny_state):
+    """One small world a worker, shared: runs differ by their output folders."""
+    from tests.trainers.small_world import SmallWorld
+
+    return SmallWorld(tmp_path_factory.mktemp("world"), tiny_state)

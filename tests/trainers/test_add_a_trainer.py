@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-import predict
 import train
+from cilmp.verbs import predict
 from toolbox.errors import UserError
+from trainers.life.plugins import load_plugins
 
 PAGE = (Path(__file__).parents[2] / "docs" / "add-a-trainer.md").read_text(encoding="utf-8")
 SMALL = {"DATASET.NAME": "split", "DATASET.FOLDER": "cells", "DATALOADER.NUM_WORKERS": "0", "OPTIM.MAX_EPOCH": "2"}
@@ -45,9 +45,8 @@ def run(world, folder, monkeypatch):
     def call(command: str) -> None:
         words = shlex.split(command)
         assert words[0] == "python"
-        if words[1] == "predict.py":
-            monkeypatch.setattr(sys, "argv", words[1:])
-            assert predict.main() == 0
+        if words[1:4] == ["-m", "cilmp", "predict"]:
+            assert predict.main(words[4:]) == 0
             return
         assert words[1] == "train.py"
         words[words.index("--root") + 1] = str(world.root)
@@ -98,7 +97,7 @@ def test_a_package_registers_by_its_entry_point(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: packaged-coop\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[cilmp.plugins]\npackaged = packaged_coop\n")
     monkeypatch.syspath_prepend(tmp_path)
-    train.load_plugins([])
+    load_plugins([])
     from trainers.life.config import methods
 
     assert "PackagedCoOp" in {method.__name__ for method in methods()}
@@ -107,6 +106,6 @@ def test_a_package_registers_by_its_entry_point(tmp_path, monkeypatch):
 def test_a_plugin_that_fails_is_named(tmp_path):
     (tmp_path / "broken_plugin.py").write_text("import no_such_package\n")
     with pytest.raises(UserError, match=r"broken_plugin\.py fails to import: ModuleNotFoundError"):
-        train.load_plugins([str(tmp_path / "broken_plugin.py")])
+        load_plugins([str(tmp_path / "broken_plugin.py")])
     with pytest.raises(UserError, match="no plugin at"):
-        train.load_plugins([str(tmp_path / "nothing.py")])
+        load_plugins([str(tmp_path / "nothing.py")])

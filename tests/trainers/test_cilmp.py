@@ -11,9 +11,7 @@ import torch
 import yaml
 from safetensors import safe_open
 
-import explain
-import interpret
-from tests.trainers.small_world import SmallWorld, logits, result
+from tests.trainers.small_world import logits, result
 from toolbox.errors import UserError
 from trainers.life.saved import open_run
 from vlm.prompts.averaging import gaussian_weights
@@ -109,27 +107,3 @@ def test_the_published_configuration():
     section = published["TRAINER"]["CILMP"]
     assert (section["LOW_RANK"], section["PREFIX_LENGTH"], section["SUFFIX_LENGTH"]) == (8, 4, 4)
     assert (section["GPA_MEAN"], section["GPA_STD"]) == (100.0, 30.0)
-
-
-def run_main(module, monkeypatch, *words) -> None:
-    monkeypatch.setattr(sys, "argv", [module.__name__, *map(str, words)])
-    module.main()
-
-
-def test_heat_map_beside_the_image(world: SmallWorld, averaged, tmp_path, monkeypatch, capsys):
-    image = tmp_path / "cell.png"
-    image.write_bytes((world.root / "cells/test_0_0.png").read_bytes())
-    run_main(explain, monkeypatch, "--run", averaged, "--class", "sickle_cell", image)
-    assert (tmp_path / "cell_sickle_cell.png").stat().st_size > 5000
-    assert "sickle_cell: " in capsys.readouterr().out
-    with pytest.raises(UserError, match="no class 'polyp'"):
-        run_main(explain, monkeypatch, "--run", averaged, "--class", "polyp", image)
-
-
-def test_words_nearest_to_a_context_that_was_hardly_trained(world, averaged, monkeypatch, capsys):
-    run_main(interpret, monkeypatch, "--run", averaged, "--images", world.root / "cells")
-    lines = capsys.readouterr().out.splitlines()
-    table = [line.split() for line in lines]
-    assert [row[1] for row in table if row and row[0] in "1234" and len(row) > 4] == ["a", "photo", "of", "a"]
-    moved = next(row for row in table if row and row[0] == "discocyte")
-    assert 0 < float(moved[1]) < 10 and 0 < float(moved[2]) < 10

@@ -1,48 +1,28 @@
-"""Class probabilities of images by a trained model: `python predict.py --run output/.../seed1 IMAGE_OR_FOLDER ...`.
+"""Class probabilities of images by a trained run.
+
+    python -m cilmp predict output/.../seed1 cell.png more_cells/ --out cells
+    python -m cilmp predict output/.../seed1 cells/ --classes "basophil; a neutrophil"
 
 Prints the likeliest classes of each image and writes all probabilities to predictions.csv and predictions.json (--out
-names them otherwise). With --classes "a; b" a method whose prompts carry over tells these classes apart instead of those
-it was trained on. Files that cannot be read are named and left out; the exit code then is 1.
+names them otherwise; predictions of another run are never written over unasked). With --classes "a; b" a method whose
+prompts carry over tells these classes apart instead of those it was trained on. Files that cannot be read are named and
+left out; the exit code then is 1.
 """
 
 import argparse
 import contextlib
 import csv
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from PIL import Image
-from rich.console import Console
-from rich.progress import track
-
-import toolbox  # noqa: F401  finds or supplies dassl and clip
-from toolbox.command import run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
-from train import load_plugins
 
-
-def images_in(paths: list[Path]) -> list[Path]:
-    """The images among `paths`, and those in folders among them, at any depth, by name.
-
-    Raises:
-        UserError: a path does not exist, or there is no image.
-    """
-    from datasets.images import SUFFIXES
-
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UserError(f"no image or folder at {path}")
-    if not found:
-        raise UserError(f"no images in {', '.join(map(str, paths))}; known are {', '.join(SUFFIXES)}")
-    return found
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def class_list(text: str) -> list[str] | None:
@@ -59,8 +39,11 @@ def class_list(text: str) -> list[str] | None:
     return names
 
 
-def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tuple[list[Path], list[Image.Image]]]:
+def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tuple[list[Path], list["Image.Image"]]]:
     """Images in batches of `size` with their paths; those that cannot be read go to `unread`, with the reason."""
+    from rich.console import Console
+    from rich.progress import track
+
     from datasets.images import read_image
 
     files, images = [], []
@@ -78,9 +61,31 @@ def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tu
         yield files, images
 
 
+def check_free(out: Path, about: dict[str, str]) -> None:
+    """Pass if nothing is in the way of `out`.csv and `out`.json but earlier predictions of the same run.
+
+    Raises:
+        UserError: predictions of another run, or another file, would be lost.
+    """
+    table, tree = _files(out)
+    if not table.exists() and not tree.exists():
+        return
+    try:
+        kept = json.loads(tree.read_text(encoding="utf-8"))
+        same = {key: kept[key] for key in about} == about
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise UserError(f"{table if table.exists() else tree} is not of this run: give --out NAME, or --overwrite")
+
+
+def _files(out: Path) -> tuple[Path, Path]:
+    return out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
+
+
 def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]], about: dict) -> None:
     """Write `out`.csv (a row an image, a column a class) and `out`.json."""
-    table, tree = out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
+    table, tree = _files(out)
     with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["image", "predicted", *classnames])
@@ -98,27 +103,37 @@ def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]],
     print(f"{len(rows)} images: {table}, {tree}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", required=True, help="output folder of a finished training run")
-    parser.add_argument("--classes", default="", help='other classes, separated by ";" (underscores stand for spaces)')
-    parser.add_argument(
-        "--load-epoch", type=int, help="the weights after this many epochs, instead of the last or best"
+def main(argv: Sequence[str]) -> int:
+    """The verb; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cilmp predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--out", type=Path, default=Path("predictions"), help="files to write, without .csv and .json")
-    parser.add_argument("--plugin", action="append", default=[], help="Python file that registers the run's method")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
-    args = parser.parse_args()
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="output folder of a finished training run")
+    add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
+    add("--classes", default="", help='other classes, separated by ";" (underscores stand for spaces)')
+    add("--load-epoch", type=int, help="the weights after this many epochs, instead of the last or best")
+    add("--batch-size", type=int, default=32, help="images at a time (default: 32)")
+    add("--out", type=Path, default=Path("predictions"), help="files to write, without .csv and .json")
+    add("--overwrite", action="store_true", help="write over another run's predictions")
+    add("--plugin", action="append", default=[], help="Python file that registers the run's method")
+    args = parser.parse_intermixed_args(argv)
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
+    import torch
+
     import trainers  # noqa: F401  registers the methods
+    from datasets.images import images_in
+    from trainers.life.plugins import load_plugins
     from trainers.life.saved import open_run
 
     load_plugins(args.plugin)
     names, paths = class_list(args.classes), images_in(args.images)
     with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
         run = open_run(args.run, names, args.load_epoch)
+    about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
+    if not args.overwrite:
+        check_free(args.out, about)
     rows, unread = [], {}
     for files, images in batches(paths, args.batch_size, unread):
         inputs = torch.stack([run.transform(image) for image in images])
@@ -130,10 +145,5 @@ def main() -> int:
         print(f"left out: {reason}", file=sys.stderr)
     if not rows:
         raise UserError(f"none of the {len(paths)} images could be read")
-    about = {"run": args.run, "method": run.result["method"], "backbone": run.result["backbone"], "unread": unread}
-    write(args.out, run.classnames, rows, about)
+    write(args.out, run.classnames, rows, {**about, "unread": unread})
     return 1 if unread else 0
-
-
-if __name__ == "__main__":
-    run_command(main)

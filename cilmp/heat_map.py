@@ -1,0 +1,40 @@
+"""Heat maps as pictures: an image, and beside it the image under the map."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from toolbox.files import atomic_path
+
+matplotlib.use("Agg")
+
+FINER = 8
+"""How many pixels of the picture stand for a pixel of the model's input, a side."""
+
+
+def picture(image: Image.Image, heat: np.ndarray, title: str, path: Path) -> None:
+    """Write image and image under `heat` (rows, columns; 0..1) side by side as PNG."""
+    from matplotlib import pyplot as plt
+
+    smooth = Image.fromarray(np.uint8(255 * heat)).resize(image.size, Image.BICUBIC)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4.4), constrained_layout=True)
+    for axis in (left, right):
+        axis.imshow(image)
+        axis.axis("off")
+    right.imshow(np.asarray(smooth) / 255, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    with atomic_path(path) as part:
+        figure.savefig(part, format="png", dpi=110)
+    plt.close(figure)
+
+
+def visible_part(image: Image.Image, size: int) -> Image.Image:
+    """What the model sees of `image`, the central square of its shorter side, (size * FINER) pixels a side.
+
+    Cut first and scaled then: a long strip of an image would need a huge one in between the other way round.
+    """
+    side = min(image.size)
+    left, top = ((whole - side) // 2 for whole in image.size)
+    return image.crop((left, top, left + side, top + side)).resize((size * FINER, size * FINER), Image.BICUBIC)

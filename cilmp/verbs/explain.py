@@ -1,0 +1,150 @@
+"""What a trained run looked at, or what it learned.
+
+    python -m cilmp explain output/.../seed1 cell.png more_cells/     # heat maps, into output/.../seed1/explanations/
+    python -m cilmp explain output/.../seed1 --words more_cells/      # nearest words, and how far rows are moved
+
+A heat map says which patches spoke for the predicted class (or --class NAME); it does not say that the class is right.
+--words prints the word pieces nearest to each learned context vector and, for CILMP and given images, how far the
+intervention moves each class's rows: |h' - h| / |h|, mean over images. Files that cannot be read are named and left out;
+the exit code then is 1.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolbox.errors import UserError, nearest
+from toolbox.names import safe_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from trainers.life.saved import SavedRun
+
+WORDS_IMAGES = 64
+"""Images that condition the intervention for --words, at most."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The verb; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cilmp explain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("run", type=Path, metavar="RUN", help="output folder of a finished training run")
+    add("images", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER")
+    add("--class", dest="classname", help="explain this class instead of the predicted one")
+    add("--out", type=Path, help="folder for the pictures (default: RUN/explanations)")
+    add("--words", action="store_true", help="nearest words and movement of rows instead of pictures")
+    add("--top", type=int, default=3, help="with --words: words a context vector (default: 3)")
+    add("--plugin", action="append", default=[], help="Python file that registers the run's method")
+    args = parser.parse_intermixed_args(argv)
+    if not args.images and not args.words:
+        parser.error("give images or folders, or --words")
+    import trainers  # noqa: F401  registers the methods
+    from datasets.images import images_in
+    from trainers.life.plugins import load_plugins
+    from trainers.life.saved import open_run
+
+    load_plugins(args.plugin)
+    files = images_in(args.images) if args.images else []
+    run = open_run(args.run)
+    if args.words:
+        return say_words(run, files[:WORDS_IMAGES], args.top)
+    return draw_maps(run, files, args.classname, args.out or args.run / "explanations")
+
+
+def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Path) -> int:
+    """A picture of each file into the folder `out`; 1 if some could not be read."""
+    import torch
+
+    from cilmp.heat_map import picture, visible_part
+    from datasets.images import read_image
+    from vlm.prompts.explain import relevance
+
+    label = None
+    if classname:
+        if classname not in run.classnames:
+            raise UserError(f"no class {classname!r} in this run; {nearest(classname, run.classnames)}")
+        label = torch.tensor([run.classnames.index(classname)], device=run.trainer.device)
+    _check_writable(out)
+    unread = 0
+    names: dict[str, int] = {}
+    for path in files:
+        try:
+            image = read_image(path)
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            unread += 1
+            continue
+        logits, heat = relevance(run.model, run.transform(image)[None].to(run.trainer.device), label)
+        probabilities = logits.float().softmax(-1)[0]
+        shown = int(label) if label is not None else int(probabilities.argmax())
+        name = run.classnames[shown]
+        title = f"{name}: {100 * probabilities[shown]:.1f} %  ({run.result['method']}, research use only)"
+        stem = f"{safe_name(path.stem)}_{safe_name(name)}"
+        names[stem] = names.get(stem, 0) + 1  # folders may hold files of one name
+        target = out / (f"{stem}.png" if names[stem] == 1 else f"{stem}_{names[stem]}.png")
+        picture(visible_part(image, run.model.clip.image_size), heat[0].cpu().numpy(), title, target)
+        print(f"{path}: {title} -> {target}")
+    return 1 if unread else 0
+
+
+def say_words(run: "SavedRun", files: list[Path], top: int) -> int:
+    """Print the tables of --words; 1 if some images could not be read."""
+    from tabulate import tabulate
+
+    from vlm.prompts.words import nearest_words
+
+    model = run.model
+    text = getattr(model, "text", None)
+    ctx = getattr(text, "ctx", getattr(model, "ctx", None))
+    if ctx is None:
+        raise UserError(f"{run.result['method']} has no learned context to put into words")
+    if ctx.dim() == 3:  # deep prompts: only the input's stand among word embeddings; or CSC: the first class's
+        ctx = ctx[0]
+    words = nearest_words(ctx.detach(), model.clip.text, top)
+    table = [[i + 1, ", ".join(f"{word} ({distance:.2f})" for word, distance in row)] for i, row in enumerate(words)]
+    print(tabulate(table, headers=["ctx", "nearest word pieces (distance)"]))
+    if not (files and hasattr(text, "prefix")):
+        return 0
+    images, unread = _read_all(run, files)
+    print(f"\nhow far rows are moved, |h' - h| / |h|, mean over {len(images)} images and all layers")
+    headers = ["class", "prefix", "suffix", "largest layer"]
+    print(tabulate(_rows_table(run, images), headers=headers, floatfmt=".4f"))
+    return 1 if unread else 0
+
+
+def _rows_table(run: "SavedRun", images: "Tensor") -> list[list]:
+    from vlm.prompts.words import moved_rows
+
+    moved = moved_rows(run.model.text, run.model.image_features(images))
+    mean, layer = moved.mean(0), moved.mean(-1).argmax(0)
+    return [[name, *mean[c].tolist(), int(layer[c]) + 1] for c, name in enumerate(run.classnames)]
+
+
+def _read_all(run: "SavedRun", files: list[Path]) -> tuple["Tensor", int]:
+    import torch
+
+    from datasets.images import read_image
+
+    images, unread = [], 0
+    for path in files:
+        try:
+            images.append(run.transform(read_image(path)))
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            unread += 1
+    if not images:
+        raise UserError(f"none of the {len(files)} images could be read")
+    return torch.stack(images).to(run.trainer.device), unread
+
+
+def _check_writable(out: Path) -> None:
+    """Find out before the work: the nearest folder that exists decides."""
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"{out} cannot be written; give --out FOLDER")
