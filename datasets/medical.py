@@ -58,6 +58,12 @@ class MedicalDataset(DatasetBase):
         train, val, test = (_datums(used[part], files, content.sums) for part in PARTS)
         super().__init__(train_x=train, val=val, test=test)
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{len(items)} {part}" for part, items in zip(PARTS, (self.train_x, self.val or [], self.test), strict=True)
+        )
+        return f"{self.facts}\n  here: {len(self.classnames)} classes; {sizes} images; {self.split_path}"
+
     @classmethod
     def describe(cls, cfg) -> Facts:
         """Facts of this data set, with the folder, image folder and split file that the configuration names instead."""

@@ -1,16 +1,18 @@
-"""The table of data sets: facts as data, one row each."""
+"""The table of data sets: facts as data, one row each (a yaml file a collection)."""
 
 from pathlib import Path
 
 from toolbox.errors import UserError, nearest
 
-from .biomedcoop import BIOMEDCOOP
-from .cilmp import CILMP
+from .drawn import DRAWN
 from .entry import Facts
-from .other import OTHER
 from .own import own_facts
+from .tables import read_biomedcoop, read_table
 
-FACTS: dict[str, Facts] = {facts.name: facts for facts in (*OTHER, *CILMP, *BIOMEDCOOP)}
+BIOMEDCOOP = read_biomedcoop()
+FACTS: dict[str, Facts] = {
+    facts.name: facts for facts in (*DRAWN, *read_table("other"), *read_table("cilmp"), *BIOMEDCOOP)
+}
 
 
 def find(name: str) -> Facts:

@@ -30,3 +30,17 @@ class Facts:
     def templates(self) -> list[str]:
         """Prompt templates, the data set's own first."""
         return list(dict.fromkeys([self.template, *self.more_templates, "a photo of a {}."]))
+
+    def __str__(self) -> str:
+        sizes = " / ".join(str(n or "-") for n in self.sizes) if self.sizes else "no published split"
+        lines = {
+            "modality": self.modality,
+            "classes": f"{len(self.classnames)}: {', '.join(self.classnames)}"
+            if self.classnames
+            else "as the split says",
+            "train / val / test": sizes,
+            "licence": self.licence,
+            "source": self.source,
+            "warning": self.warning,
+        }
+        return "\n".join([self.name, *(f"  {key}: {value}" for key, value in lines.items() if value)])

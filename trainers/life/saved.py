@@ -27,6 +27,14 @@ class SavedRun:
     classnames: list[str]
     result: dict[str, Any]
 
+    def __repr__(self) -> str:
+        r = self.result
+        shots = f"{r['shots']} shots" if r["shots"] > 0 else "all images"
+        return (
+            f"{r['method']} on {r['backbone']}, {r['dataset']} ({r['subset']}), {shots}, seed {r['seed']}: "
+            f"accuracy {r['metrics']['accuracy']:.1f} %\n  {self.folder}\n  classes: {', '.join(self.classnames)}"
+        )
+
     @property
     def model(self) -> PromptedCLIP:
         return self.trainer.model

@@ -1,12 +1,9 @@
-"""Data sets of neither collection."""
+"""Facts of the data sets that are drawn here."""
 
 from ..phantom.cells import CLASSNAMES, MODALITY, TEMPLATES
-from .cilmp import CILMP
 from .entry import Facts
 
-_ISIC = next(facts for facts in CILMP if facts.name == "isic")
-
-OTHER = (
+DRAWN = (
     Facts(
         name="phantom",
         dassl_name="phantom",
@@ -22,18 +19,5 @@ OTHER = (
         warning="synthetic: drawn cells, no patients",
         more_templates=tuple(TEMPLATES[1:]),
         synthetic=True,
-    ),
-    Facts(
-        name="ham10000",
-        dassl_name="HAM10000",
-        folder="ham10000",
-        split_file="ham10000.json",
-        images="",
-        classnames=_ISIC.classnames,
-        modality=_ISIC.modality,
-        template=_ISIC.template,
-        licence="CC BY-NC 4.0",
-        source="https://doi.org/10.7910/DVN/DBW86T",
-        warning=_ISIC.warning,
     ),
 )
