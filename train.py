@@ -1,13 +1,16 @@
 """One run of one method on one data set: training and testing, or testing alone. The flags are CoOp's."""
 
 import argparse
+import sys
 
 from toolbox.command import run_command
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line to arguments; what remains, KEY VALUE pairs, is `opts`."""
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(
+        description=__doc__, epilog="With --trainer NAME --help, the method's own keys too; `python -m trainers.list`."
+    )
     p.add_argument("--root", default="", help="path to the data sets")
     p.add_argument("--output-dir", default="", help="output directory")
     p.add_argument("--resume", default="", help="checkpoint directory to resume from (the output directory by default)")
@@ -26,10 +29,23 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--no-train", action="store_true", help="do not call trainer.train()")
     p.add_argument("--plugin", action="append", default=[], help="Python file that registers trainers or data sets")
     p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="any configuration keys")
-    args = p.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if {"-h", "--help"} & set(words) and "--trainer" in words[:-1]:
+        p.print_help()
+        print_options(words[words.index("--trainer") + 1])
+        p.exit()
+    args = p.parse_args(words)
     if len(args.opts) % 2:
         p.error(f"KEY VALUE pairs expected at the end, got {len(args.opts)} words: {' '.join(args.opts)}")
     return args
+
+
+def print_options(method: str) -> None:
+    """The keys of a method, their defaults and ranges."""
+    from trainers.list import main as list_methods
+
+    print("\nKEY VALUE pairs of the method:\n")
+    list_methods([method])
 
 
 def run(argv: list[str] | None = None) -> None:

@@ -1,23 +1,29 @@
 """The configuration keys that data sets read."""
 
+from toolbox.options import Option, default_of
+
 KEYS = {
-    "DATASET.SUBSAMPLE_CLASSES": "all",  # all, base or new
-    "DATASET.FOLDER": "",  # folder below DATASET.ROOT, instead of the table's
-    "DATASET.IMAGES": "",  # image folder below it, instead of the table's
-    "DATASET.SPLIT": "",  # split file in it, instead of the table's
-    "DATASET.TEMPLATE": "",  # prompt with {} for the class name, instead of the table's
-    "DATASET.MODALITY": "",  # what the images are, instead of the table's
-    "DATASET.ALLOW_OUTSIDE": False,  # paths of a split may lead out of its folder
-    "DATALOADER.CACHE": False,  # keep decoded, resized images on disk
-    "DATALOADER.CACHE_FEATURES": False,  # keep features of frozen image towers on disk (see trainers.life.features)
-    "DATALOADER.CACHE_DIR": "",  # where; "": image_cache, feature_cache in DATASET.ROOT, or in OUTPUT_DIR if that is read-only
-    "DATALOADER.CACHE_SIZE": 0,  # shorter side in pixels; 0 means the input size
+    "DATASET.SUBSAMPLE_CLASSES": Option(
+        "all", "classes that are trained on and tested: all, or one half of them", choices=("all", "base", "new")
+    ),
+    "DATASET.FOLDER": Option("", "folder below DATASET.ROOT, instead of the table's"),
+    "DATASET.IMAGES": Option("", "image folder below it, instead of the table's"),
+    "DATASET.SPLIT": Option("", "split file in it, instead of the table's"),
+    "DATASET.TEMPLATE": Option("", "prompt with {} for the class name, instead of the table's"),
+    "DATASET.MODALITY": Option("", "what the images are, instead of the table's"),
+    "DATASET.ALLOW_OUTSIDE": Option(False, "paths of a split may lead out of its folder"),
+    "DATALOADER.CACHE": Option(False, "keep decoded, resized images on disk"),
+    "DATALOADER.CACHE_FEATURES": Option(False, "keep features of frozen image towers on disk (trainers.life.features)"),
+    "DATALOADER.CACHE_DIR": Option(
+        "", 'where; "" is image_cache, feature_cache in DATASET.ROOT, or in OUTPUT_DIR if that is read-only'
+    ),
+    "DATALOADER.CACHE_SIZE": Option(0, "shorter side of kept images in pixels; 0 is the input size", 0, 16_384),
 }
 
 
 def extend_cfg(cfg) -> None:
     """Add the keys with their defaults to Dassl's configuration (yacs CfgNode), keeping values that are already there."""
-    for key, default in KEYS.items():
+    for key, option in KEYS.items():
         section, name = key.split(".")
         if name not in cfg[section]:
-            cfg[section][name] = default
+            cfg[section][name] = default_of(option)

@@ -5,7 +5,7 @@ A method is a subclass that says what its model is (the model says its loss, if 
     @TRAINER_REGISTRY.register()
     class MyMethod(PromptTrainer):
         section = "MYMETHOD"                      # cfg.TRAINER.MYMETHOD
-        defaults = {"N_CTX": 4}                   # its keys; PREC is added to every section
+        defaults = {"N_CTX": Option(4, "context vectors", 1, 64)}  # its keys; PREC is added to every section
 
         def make_model(self, clip, classnames):   # a vlm.prompts.prompted.PromptedCLIP
             return MyModel(clip, classnames, self.options.N_CTX)
@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,19 +41,26 @@ from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
 
+MOST_TEXT, MOST_VISION, MOST_LAYERS = 245, 1000, 200  # prompts and layers: more than any CLIP has room for
+
+TEMPLATES_HELP = (
+    "hand-written prompts: first or all of the data set's own, imagenet (60 of them), or your own with {} in each, "
+    'separated by ";"'
+)
+
 
 class PromptTrainer(TrainerX):
     """Base of all methods.
 
     Class attributes:
         section: name of the method's part of `cfg.TRAINER`.
-        defaults: its keys and default values.
+        defaults: its keys, each an `Option` (default, what it is, what is allowed) or just its default value.
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
         trains: False for methods without gradient steps, which are only tested.
     """
 
     section = ""
-    defaults: dict = {}
+    defaults: dict[str, Any] = {}
     folder = "prompt_learner"
     trains = True
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again

@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from llm.control import control_rows
 from llm.store import embedded_rows, load_rows, read_store
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_LAYERS, MOST_TEXT, MOST_VISION, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.conditional import ConditionalText
 from vlm.prompts.conditional_bert import ConditionalBert
 from vlm.prompts.prompted import PromptedCLIP, initial_ctx, visual_prompts
 from vlm.towers.tokens import NameTokens
+
+ROWS = ("real", "shuffled", "random", "none")
+MOST_ROWS, MOST_RANK = 1000, 10_000
 
 # Names in the reference program of an intervention's parts.
 PARTS = {
@@ -88,21 +92,23 @@ class CILMP(PromptTrainer):
     section = "CILMP"
     folder = "VLPromptLearner"
     defaults = {
-        "N_CTX_TEXT": 4,
-        "N_CTX_VISION": 4,
-        "CTX_INIT": "a photo of a",
-        "PROMPT_DEPTH_TEXT": 12,
-        "PROMPT_DEPTH_VISION": 12,
-        "PREFIX_LENGTH": 4,
-        "SUFFIX_LENGTH": 4,
-        "LOW_RANK": 8,
-        "DROPOUT": 0.1,
-        "DROPOUT_PER_IMAGE": False,  # a mask an image as in the reference, instead of one a batch
-        "ROWS": "real",  # or a control: shuffled (rows of another class), random, none
-        "ROWS_FILE": "",  # rows by `python -m llm.extract`; "" takes the embedded ones of the data set
-        "GPA": True,  # Gaussian prompt averaging over the epochs, of context and visual prompts
-        "GPA_MEAN": 100.0,
-        "GPA_STD": 30.0,
+        "N_CTX_TEXT": Option(4, "context vectors in the text tower", 1, MOST_TEXT),
+        "N_CTX_VISION": Option(4, "prompt vectors in the image tower", 1, MOST_VISION),
+        "CTX_INIT": Option("a photo of a", "words whose embedding starts the context"),
+        "PROMPT_DEPTH_TEXT": Option(12, "prompted layers of the text tower", 1, MOST_LAYERS),
+        "PROMPT_DEPTH_VISION": Option(12, "prompted layers of the image tower", 1, MOST_LAYERS),
+        "PREFIX_LENGTH": Option(4, "first rows that the image intervenes on", 0, MOST_ROWS),
+        "SUFFIX_LENGTH": Option(4, "last rows that the image intervenes on", 0, MOST_ROWS),
+        "LOW_RANK": Option(8, "rank of interventions and projections", 1, MOST_RANK),
+        "DROPOUT": Option(0.1, "share of an intervention's output that training drops", 0.0, 0.99),
+        "DROPOUT_PER_IMAGE": Option(False, "a mask an image as in the reference, instead of one a batch"),
+        "ROWS": Option(
+            "real", "rows as they are, or a control: those of another class, random ones, none", choices=ROWS
+        ),
+        "ROWS_FILE": Option("", 'rows by `python -m llm.extract`; "" takes the embedded ones of the data set'),
+        "GPA": Option(True, "Gaussian averaging of context and visual prompts over the epochs"),
+        "GPA_MEAN": Option(100.0, "epoch that weighs most in that average", 0.0, 1e6),
+        "GPA_STD": Option(30.0, "width of that average in epochs", 1e-3, 1e6),
     }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> CILMPModel:

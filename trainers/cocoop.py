@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_TEXT, PromptTrainer
 from trainers.coop import given_or_drawn_ctx
 from vlm.backbone import Backbone
 from vlm.prompts.chunks import images_per_chunk, in_chunks
@@ -54,7 +55,10 @@ class CoCoOpModel(PromptedCLIP):
 @TRAINER_REGISTRY.register()
 class CoCoOp(PromptTrainer):
     section = "COCOOP"
-    defaults = {"N_CTX": 16, "CTX_INIT": ""}
+    defaults = {
+        "N_CTX": Option(16, "context vectors", 1, MOST_TEXT),
+        "CTX_INIT": Option("", 'words whose embedding starts the context; "" draws it'),
+    }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> CoCoOpModel:
         return CoCoOpModel(clip, classnames, given_or_drawn_ctx(clip, self.options.CTX_INIT, self.options.N_CTX))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from toolbox.errors import UserError
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_TEXT, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, initial_ctx
 from vlm.towers.text import ContextLayout
@@ -45,12 +45,17 @@ def given_or_drawn_ctx(clip: Backbone, words: str, n_ctx: int) -> Tensor:
 @TRAINER_REGISTRY.register()
 class CoOp(PromptTrainer):
     section = "COOP"
-    defaults = {"N_CTX": 16, "CSC": False, "CTX_INIT": "", "CLASS_TOKEN_POSITION": "end"}
+    defaults = {
+        "N_CTX": Option(16, "context vectors", 1, MOST_TEXT),
+        "CSC": Option(False, "a context of its own for each class"),
+        "CTX_INIT": Option("", 'words whose embedding starts the context; "" draws it'),
+        "CLASS_TOKEN_POSITION": Option(
+            "end", "where the class name stands in the context", choices=("end", "middle", "front")
+        ),
+    }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> CoOpModel:
         o = self.options
-        if o.CLASS_TOKEN_POSITION not in ("end", "middle", "front"):
-            raise UserError(f"CLASS_TOKEN_POSITION is {o.CLASS_TOKEN_POSITION!r}; choose end, middle or front")
         if o.CSC:
             ctx = torch.stack([given_or_drawn_ctx(clip, o.CTX_INIT, o.N_CTX) for _ in classnames])
         else:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_LAYERS, MOST_TEXT, MOST_VISION, PromptTrainer
 from trainers.vpt import DEEPER, FIRST
 from vlm.backbone import Backbone
 from vlm.prompts.deep import DeepText, in_layers, recorded_depth, recorded_words
@@ -54,11 +55,11 @@ class IVLP(PromptTrainer):
     section = "IVLP"
     folder = "VLPromptLearner"
     defaults = {
-        "N_CTX_TEXT": 2,
-        "N_CTX_VISION": 2,
-        "CTX_INIT": "a photo of a",
-        "PROMPT_DEPTH_TEXT": 9,
-        "PROMPT_DEPTH_VISION": 9,  # 0: text prompts alone
+        "N_CTX_TEXT": Option(2, "context vectors in the text tower", 1, MOST_TEXT),
+        "N_CTX_VISION": Option(2, "prompt vectors in the image tower", 0, MOST_VISION),
+        "CTX_INIT": Option("a photo of a", "words whose embedding starts the context"),
+        "PROMPT_DEPTH_TEXT": Option(9, "prompted layers of the text tower", 1, MOST_LAYERS),
+        "PROMPT_DEPTH_VISION": Option(9, "prompted layers of the image tower; 0 prompts text alone", 0, MOST_LAYERS),
     }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> IVLPModel:

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_TEXT, TEMPLATES_HELP, PromptTrainer
 from trainers.coop import CoOpModel, given_or_drawn_ctx
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
@@ -43,7 +44,12 @@ class KgCoOpModel(CoOpModel):
 @TRAINER_REGISTRY.register()
 class KgCoOp(PromptTrainer):
     section = "KGCOOP"
-    defaults = {"N_CTX": 4, "CTX_INIT": "a photo of a", "W": 8.0, "TEMPLATES": "first"}
+    defaults = {
+        "N_CTX": Option(4, "context vectors", 1, MOST_TEXT),
+        "CTX_INIT": Option("a photo of a", 'words whose embedding starts the context; "" draws it'),
+        "W": Option(8.0, "weight of the pull towards hand-written prompts", 0.0, 1e6),
+        "TEMPLATES": Option("first", TEMPLATES_HELP),
+    }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> KgCoOpModel:
         o = self.options

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
+from toolbox.options import Option
 from trainers.base import Features, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP
@@ -35,7 +36,10 @@ class LinearProbe(PromptTrainer):
 
     section = "LINEARPROBE"
     folder = "linear_probe"
-    defaults = {"C": 0.0, "SEARCH_STEPS": 8}  # C 0: searched on validation images, with so many steps of refinement
+    defaults = {
+        "C": Option(0.0, "inverse strength of regularisation; 0 searches it on validation images", 0.0, 1e9),
+        "SEARCH_STEPS": Option(8, "steps of refinement of that search", 0, 64),
+    }
     trains = False
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> LinearProbeModel:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_LAYERS, MOST_TEXT, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.deep import DeepText, recorded_depth, recorded_words
 from vlm.prompts.prompted import PromptedCLIP, check_depth, check_takes_prompts
@@ -59,7 +60,11 @@ class MaPLeModel(PromptedCLIP):
 class MaPLe(PromptTrainer):
     section = "MAPLE"
     folder = "MultiModalPromptLearner"
-    defaults = {"N_CTX": 2, "CTX_INIT": "a photo of a", "PROMPT_DEPTH": 9}
+    defaults = {
+        "N_CTX": Option(2, "prompt vectors in both towers", 1, MOST_TEXT),
+        "CTX_INIT": Option("a photo of a", "words whose embedding starts the context"),
+        "PROMPT_DEPTH": Option(9, "prompted layers of both towers", 1, MOST_LAYERS),
+    }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> MaPLeModel:
         o = self.options

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
+from toolbox.options import Option
+from trainers.base import MOST_TEXT, MOST_VISION, TEMPLATES_HELP
 from trainers.ivlp import IVLP, IVLPModel
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
@@ -65,13 +67,13 @@ class PromptSRC(IVLP):
     section = "PROMPTSRC"
     defaults = {
         **IVLP.defaults,
-        "N_CTX_TEXT": 4,
-        "N_CTX_VISION": 4,
-        "TEXT_LOSS_WEIGHT": 25.0,
-        "IMAGE_LOSS_WEIGHT": 10.0,
-        "TEMPLATES": "imagenet",  # of the fixed text
-        "GPA_MEAN": 15.0,
-        "GPA_STD": 1.0,
+        "N_CTX_TEXT": Option(4, "context vectors in the text tower", 1, MOST_TEXT),
+        "N_CTX_VISION": Option(4, "prompt vectors in the image tower", 1, MOST_VISION),
+        "TEXT_LOSS_WEIGHT": Option(25.0, "weight of the distance to the frozen text features", 0.0, 1e6),
+        "IMAGE_LOSS_WEIGHT": Option(10.0, "weight of the distance to the frozen image features", 0.0, 1e6),
+        "TEMPLATES": Option("imagenet", TEMPLATES_HELP),
+        "GPA_MEAN": Option(15.0, "epoch that weighs most in the Gaussian average of prompts", 0.0, 1e6),
+        "GPA_STD": Option(1.0, "width of that average in epochs", 1e-3, 1e6),
     }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> PromptSRCModel:

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
-from toolbox.errors import UserError
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import TEMPLATES_HELP, PromptTrainer
 from trainers.zsclip import ZeroshotModel
 from vlm.backbone import Backbone
 from vlm.towers.block import unit
@@ -51,12 +51,12 @@ class TipAdapter(PromptTrainer):
     section = "TIPADAPTER"
     folder = "tip_adapter"
     defaults = {
-        "TEMPLATES": "all",
-        "AUGMENT_EPOCH": 10,  # augmented views of each training image
-        "INIT_ALPHA": 1.0,  # without validation images
-        "INIT_BETA": 5.5,
-        "SEARCH_SCALE": (12.0, 5.0),  # the largest beta and alpha that are tried
-        "SEARCH_STEP": (200, 20),  # how many of each
+        "TEMPLATES": Option("all", TEMPLATES_HELP),
+        "AUGMENT_EPOCH": Option(10, "augmented views of each training image", 1, 10_000),
+        "INIT_ALPHA": Option(1.0, "weight of the cache where there are no validation images to search it on", 0.0, 1e6),
+        "INIT_BETA": Option(5.5, "sharpness of the cache, likewise", 0.0, 1e6),
+        "SEARCH_SCALE": Option((12.0, 5.0), "the largest beta and alpha that are tried", 0.0, 1e6),
+        "SEARCH_STEP": Option((200, 20), "how many of each are tried", 1, 100_000),
     }
     trains = False
 
@@ -65,8 +65,6 @@ class TipAdapter(PromptTrainer):
 
     def fit(self) -> None:
         items, model = self.dm.dataset.train_x, self.model
-        if self.options.AUGMENT_EPOCH < 1:
-            raise UserError(f"TRAINER.TIPADAPTER.AUGMENT_EPOCH is {self.options.AUGMENT_EPOCH}: use 1 or more")
         views = sum(self.augmented_features(items) for _ in range(self.options.AUGMENT_EPOCH))
         model.keys = unit(views)
         model.labels = torch.tensor([item.label for item in items], device=self.device)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import MOST_LAYERS, MOST_VISION, TEMPLATES_HELP, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
 from vlm.prompts.deep import in_layers, recorded_depth
@@ -37,7 +38,11 @@ class VPTModel(PromptedCLIP):
 @TRAINER_REGISTRY.register()
 class VPT(PromptTrainer):
     section = "VPT"
-    defaults = {"N_CTX_VISION": 8, "PROMPT_DEPTH_VISION": 12, "TEMPLATES": "a photo of a {}."}
+    defaults = {
+        "N_CTX_VISION": Option(8, "prompt vectors in the image tower", 1, MOST_VISION),
+        "PROMPT_DEPTH_VISION": Option(12, "prompted layers of the image tower", 1, MOST_LAYERS),
+        "TEMPLATES": Option("a photo of a {}.", TEMPLATES_HELP),
+    }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> VPTModel:
         o = self.options

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
-from trainers.base import PromptTrainer
+from toolbox.options import Option
+from trainers.base import TEMPLATES_HELP, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
 from vlm.prompts.prompted import PromptedCLIP
@@ -27,7 +28,7 @@ class ZeroshotCLIP(PromptTrainer):
     """Zero-shot CLIP with the data set's first template; `TEMPLATES all` takes the ensemble of all it has."""
 
     section = "ZSCLIP"
-    defaults = {"TEMPLATES": "first"}  # or all, imagenet, or templates of your own (see vlm.prompts.class_features)
+    defaults = {"TEMPLATES": Option("first", TEMPLATES_HELP)}
     trains = False
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> ZeroshotModel:

@@ -1,5 +1,6 @@
 import pytest
-from runs_on_disk import write_run
+
+from tests.benchmark.runs_on_disk import write_run
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import pytest
-from runs_on_disk import write_run
 
 from benchmark import report
 from benchmark.fairness import require_fair, unfair
 from benchmark.results import read_results
+from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
 
 SPLIT = {"train": "t", "val": "v", "test": "test all", "fewshot": "few 1 all"}

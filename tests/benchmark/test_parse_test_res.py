@@ -1,7 +1,7 @@
 import pytest
-from runs_on_disk import write_run
 
 import parse_test_res
+from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
 
 

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from runs_on_disk import write_run
 
 from benchmark.configs import Configs
 from benchmark.jobs import chains, finished
 from benchmark.plan import Plan, override, read_plan
 from benchmark.protocols import jobs_of
+from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
 
 

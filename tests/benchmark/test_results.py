@@ -2,9 +2,9 @@ import json
 
 import numpy as np
 import pytest
-from runs_on_disk import write_run
 
 from benchmark.results import parse_log, read_predictions, read_results
+from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
 
 

@@ -3,12 +3,12 @@ import io
 import math
 
 import pytest
-from runs_on_disk import write_run
 
 from benchmark import render, report, tables
 from benchmark.compose import compose
 from benchmark.results import read_results
 from benchmark.statistics import sample_std
+from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
 
 

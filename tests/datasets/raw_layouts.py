@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import picture
 
 from datasets.facts import FACTS
+from tests.datasets.pictures import picture
 
 Expected = dict[str, set[tuple[str, str]]]
 

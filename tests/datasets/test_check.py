@@ -5,12 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
-from pictures import CLASSES, cells, picture, save
 from PIL import Image
 
 from datasets.check.__main__ import main
 from datasets.check.duplicates import NEAR_BITS
 from datasets.check.scan import difference_hash
+from tests.datasets.pictures import CLASSES, cells, picture, save
 from toolbox.errors import UserError
 
 

@@ -5,10 +5,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-from pictures import cells
-
 from dassl.data.datasets import build_dataset
 from datasets.readers import registry_name
+from tests.datasets.pictures import cells
 
 PAGE = Path(__file__).parents[2] / "docs/add-a-dataset.md"
 

@@ -9,12 +9,12 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pictures import cells
 
 from dassl.data.datasets import Datum
 from datasets.fewshot import draw, writable
 from datasets.pickles import read_coop_pickle
 from datasets.split import Item, read_split
+from tests.datasets.pictures import cells
 from toolbox.errors import UserError
 
 

@@ -4,13 +4,13 @@ import pickle
 
 import numpy as np
 import pytest
-from pictures import picture
 from PIL import Image
 from torchvision.transforms import InterpolationMode, Resize
 
 from datasets import cache
 from datasets.cache import build_cache, shrink
 from datasets.images import read_image
+from tests.datasets.pictures import picture
 from toolbox.errors import UserError
 
 

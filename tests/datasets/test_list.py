@@ -1,10 +1,10 @@
 """The table, and what is ready under a root."""
 
 import pytest
-from pictures import cells
 
 from datasets.facts import FACTS
 from datasets.list import main, own_rows, state
+from tests.datasets.pictures import cells
 from toolbox.errors import UserError
 
 

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 
 import pytest
-from pictures import cells, picture, save
 
 from dassl.data import DataManager
 from dassl.data.datasets import DATASET_REGISTRY, build_dataset
@@ -12,6 +11,7 @@ from datasets.facts import FACTS
 from datasets.loader import ImageDataset
 from datasets.readers import registry_name
 from datasets.split import part_id, read_split
+from tests.datasets.pictures import cells, picture, save
 from toolbox.errors import UserError
 
 

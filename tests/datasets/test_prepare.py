@@ -5,9 +5,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import raw_layouts
 import torch
-from pictures import cells, picture
 
 from dassl.data import DataManager
 from dassl.data.datasets import build_dataset
@@ -21,6 +19,8 @@ from datasets.prepare.releases import RELEASES
 from datasets.prepare.skin import derm7pt_class
 from datasets.readers import registry_name
 from datasets.split import PARTS, read_split
+from tests.datasets import raw_layouts
+from tests.datasets.pictures import cells, picture
 from toolbox.errors import UserError
 
 LAYOUTS = {name: (name, getattr(raw_layouts, name)) for name in RELEASES} | {

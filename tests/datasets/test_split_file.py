@@ -5,9 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import cells, save
 
 from datasets.split import PARTS, Item, Split, part_id, read_split, split_id, write_split
+from tests.datasets.pictures import cells, save
 from toolbox.errors import UserError
 
 GOOD = {

@@ -9,7 +9,9 @@ from yacs.config import CfgNode
 
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
+from toolbox.options import default_of
 from trainers.base import PromptTrainer
+from trainers.life.keys import PREC, check_values
 from trainers.life.preprocessing import check_preprocessing, set_preprocessing
 
 
@@ -33,8 +35,8 @@ def extend_cfg(cfg: CfgNode) -> None:
     cfg.MODEL.BACKBONE.setdefault("IMAGE_SIZE", 0)
     for method in methods():
         section = cfg.TRAINER.setdefault(method.section, CfgNode())
-        for key, value in {"PREC": "auto", **method.defaults}.items():
-            section.setdefault(key, value)
+        for key, value in {"PREC": PREC, **method.defaults}.items():
+            section.setdefault(key, default_of(value))
 
 
 def setup_cfg(args: argparse.Namespace) -> CfgNode:
@@ -52,6 +54,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     extend_cfg(cfg)
     cfg.INPUT.INTERPOLATION = "bicubic"
     _merge(cfg, args)
+    _check(cfg)
     if not cfg.MODEL.BACKBONE.NAME:
         cfg.MODEL.BACKBONE.NAME = "small_clip"
     from vlm.loading.load import load
@@ -62,6 +65,12 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
     check_preprocessing(cfg, clip)
     cfg.freeze()
     return cfg
+
+
+def _check(cfg: CfgNode) -> None:
+    """Values of the run's own method; a trainer of another kind (Dassl's own, a plugin's) is checked for common keys alone."""
+    method = next((method for method in methods() if method.__name__ == cfg.TRAINER.NAME), None)
+    check_values(cfg, method.section if method else "", method.defaults if method else {})
 
 
 def _merge(cfg: CfgNode, args: argparse.Namespace) -> None:
