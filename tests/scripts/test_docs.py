@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -21,7 +21,8 @@ def test_scripts_and_modules_named_exist(page):
     text = page.read_text(encoding="utf-8")
     scripts = re.findall(r"bash (scripts/[\w/]+\.sh)", text)
     modules = [
-        m.replace(".", "/") for m in re.findall(r"python -m ((?:benchmark|datasets|llm|trainers|vlm)[\w.]*)", text)
+        m.replace(".", "/")
+        for m in re.findall(r"python -m ((?:benchmark|cilmp|datasets|llm|trainers|vlm)[\w.]*)", text)
     ]
     assert not [path for path in scripts if not (ROOT / path).is_file()]
     assert not [m for m in modules if not (ROOT / f"{m}.py").is_file() and not (ROOT / m / "__main__.py").is_file()]
