@@ -6,6 +6,7 @@ probabilities. The map says which patches spoke for the class; it does not say t
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -50,10 +51,11 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="output folder of a finished training run")
     parser.add_argument("--class", dest="classname", help="explain this class instead of the predicted one")
     parser.add_argument("--out", type=Path, help="folder for the pictures (beside each image by default)")
-    parser.add_argument("images", nargs="+", type=Path)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
     args = parser.parse_args()
     import trainers  # noqa: F401  registers the methods
     from datasets.images import read_image
+    from datasets.walk import images_in
     from trainers.saved import open_run
     from vlm.explain import relevance
 
@@ -63,7 +65,10 @@ def main() -> None:
         if args.classname not in run.classnames:
             raise UserError(f"no class {args.classname!r} in this run; {nearest(args.classname, run.classnames)}")
         label = torch.tensor([run.classnames.index(args.classname)], device=run.trainer.device)
-    for path in args.images:
+    paths, left_out = images_in(args.images)
+    if left_out:
+        print(f"left out of the folders: {left_out}", file=sys.stderr)
+    for path in paths:
         image = read_image(path)
         logits, heat = relevance(run.model, run.transform(image)[None].to(run.trainer.device), label)
         probabilities = logits.float().softmax(-1)[0]

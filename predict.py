@@ -24,27 +24,6 @@ from toolbox.files import atomic_json, atomic_path
 from train import load_plugins
 
 
-def images_in(paths: list[Path]) -> list[Path]:
-    """The images among `paths`, and those in folders among them, at any depth, by name.
-
-    Raises:
-        UserError: a path does not exist, or there is no image.
-    """
-    from datasets.images import SUFFIXES
-
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UserError(f"no image or folder at {path}")
-    if not found:
-        raise UserError(f"no images in {', '.join(map(str, paths))}; known are {', '.join(SUFFIXES)}")
-    return found
-
-
 def class_list(text: str) -> list[str] | None:
     """Class names separated by ";"; None for no text.
 
@@ -113,10 +92,14 @@ def main() -> int:
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
     import trainers  # noqa: F401  registers the methods
+    from datasets.walk import images_in
     from trainers.saved import open_run
 
     load_plugins(args.plugin)
-    names, paths = class_list(args.classes), images_in(args.images)
+    names = class_list(args.classes)
+    paths, left_out = images_in(args.images)
+    if left_out:
+        print(f"left out of the folders: {left_out}", file=sys.stderr)
     with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
         run = open_run(args.run, names, args.load_epoch)
     rows, unread = [], {}
