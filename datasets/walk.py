@@ -118,7 +118,7 @@ def images_in(paths: Iterable[Path]) -> tuple[list[Path], str]:
         elif path.is_file():
             images.append(path)
         else:
-            raise UserError(f"there is no image or folder {path}")
+            raise UserError(f"no image or folder at {path}")
     left_out = total.left_out()
     if not images:
         rest = f"; left out: {left_out}" if left_out else ""

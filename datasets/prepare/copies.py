@@ -35,22 +35,26 @@ def judge_copies(
 ) -> list[str]:
     """What to say of `copies` that stay in the data set.
 
-    Raises UserError where `own` data kept "together" has copies with two labels, or in two parts of its own division.
+    Raises UserError where `own` data kept "together" has copies in two parts of its own division.
     """
     if not copies:
         return []
     torn = [paths for paths in copies if len({official.get(path) for path in paths}) > 1]
     disagree = [paths for paths in copies if len({items[path].label for path in paths}) > 1]
-    ways = "--duplicates drop leaves copies out, keep lets them be"
-    for wrong, what in ((disagree, "have different labels"), (torn, "are in different parts")):
-        if wrong and own and how == "together":
-            first = " = ".join(wrong[0][:2])
-            raise UserError(f"{len(wrong)} sets of equal files {what}, first {first}; {ways}")
+    if torn and own and how == "together":
+        raise UserError(
+            f"{len(torn)} sets of equal files are in two parts, first {' = '.join(torn[0][:2])}; --duplicates drop leaves "
+            "out all but one of each, --duplicates keep lets them be, --parts ignore divides anew"
+        )
     notes = [f"{sum(map(len, copies))} images are copies of one another ({len(copies)} sets)"]
     if how == "together" and not official:
         notes[0] += "; copies stay in one part"
-    notes += [f"{len(disagree)} sets of copies have different labels, first {disagree[0][0]}"] if disagree else []
-    notes += [f"{len(torn)} sets of copies are in different parts, first {torn[0][0]}"] if torn else []
+    for wrong, what in (
+        (disagree, "have different labels (--duplicates drop leaves them out)"),
+        (torn, "are in two parts"),
+    ):
+        if wrong:
+            notes.append(f"{len(wrong)} sets of copies {what}, first {' = '.join(wrong[0][:2])}")
     return notes
 
 
