@@ -95,7 +95,10 @@ def make_split(
     else:
         by, groups = join_copies(groups, copies if duplicates == "together" else ())
         parts = divide(ordered(images.items.values()), dict(zip(PARTS, shares, strict=True)), seed, by)
-        notes += _not_tested(parts, by)
+        left = _not_tested(parts, by)
+        if not parts["test"]:
+            raise UserError(f"{facts.name}: nothing can be spared for the test; {left[0]}")
+        notes += left
     meta = _meta(facts, "official" if official else "seeded", seed, shares)
     sums = {path: sums[path] for path in images.items}
     return Split(**parts, groups=groups, meta=meta, sums=sums), images.files, notes

@@ -15,7 +15,15 @@ from toolbox.errors import UserError
 
 HEADERS = ["patient", "Patient ID", "patientid", "PatientID", "PATIENT_ID", "Subject", "subject id", "case", "Case No."]
 PART_NAMES = ["Train", "TEST", "valid", "test_set", "Training"]
-LAYOUTS = ["folders", "class above patient", "patient above class", "parts above", "parts below", "csv", "csv with copies"]
+LAYOUTS = [
+    "folders",
+    "class above patient",
+    "patient above class",
+    "parts above",
+    "parts below",
+    "csv",
+    "csv with copies",
+]
 
 images = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2), st.sampled_from(PART_NAMES)), min_size=6, max_size=24)
 
