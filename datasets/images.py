@@ -52,25 +52,6 @@ def read_image(path: str | Path, sha256: str = "") -> Image.Image:
         ) from None
 
 
-def images_in(paths: list[Path]) -> list[Path]:
-    """The images among `paths`, and those in folders among them, at any depth, by name.
-
-    Raises:
-        UserError: a path does not exist, or there is no image.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise UserError(f"no image or folder at {path}")
-    if not found:
-        raise UserError(f"no images in {', '.join(map(str, paths))}; known are {', '.join(SUFFIXES)}")
-    return found
-
-
 def file_sum(path: str | Path) -> str:
     """SHA-256 (hex) of a file's bytes."""
     with Path(path).open("rb") as file:

@@ -52,8 +52,9 @@ def read_split(path: str | Path) -> Split:
     """Read and validate a split file; `val` may be absent or empty.
 
     Raises UserError if it is missing, not JSON, not of the shape `{"train": [[path, label, class name], ...], ...}`,
-    empty, if labels do not run from 0 or a label has two names, or if an image is both in train and in test; and if it has
-    a seal (`write_split` sets one) and is not as it was sealed.
+    empty, if labels do not run from 0, a label has two names or two labels names that differ in case, blanks, `_` or `-`
+    alone, or if an image has two labels or is both in train and in test; and if it has a seal (`write_split` sets one) and
+    is not as it was sealed.
     """
     path = Path(path)
     content = _read_json(path)
@@ -63,6 +64,7 @@ def read_split(path: str | Path) -> Split:
         if not parts[name]:
             raise UserError(f"{path}: part {name!r} is empty; a split needs images to train and to test on")
     _check_labels(path, parts)
+    _check_images(path, parts)
     leaked = {item.path for item in parts["train"]} & {item.path for item in parts["test"]}
     if leaked:
         raise UserError(
@@ -112,7 +114,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no split file is")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"split file {path} is missing; make it with `python -m datasets.prepare`") from None
     except OSError as error:
@@ -169,6 +171,23 @@ def _check_labels(path: Path, parts: Mapping[str, list[Item]]) -> None:
     untrained = sorted(set(names) - {item.label for item in parts["train"]})
     if untrained:
         raise UserError(f"{path}: class {names[untrained[0]]!r} (label {untrained[0]}) has no image in train")
-    doubled = sorted(name for name in set(names.values()) if list(names.values()).count(name) > 1)
-    if doubled:
-        raise UserError(f"{path}: two labels share the class name {doubled[0]!r}")
+    plain: dict[str, str] = {}
+    for name in names.values():
+        other = plain.setdefault(plain_name(name), name)
+        if list(names.values()).count(name) > 1:
+            raise UserError(f"{path}: two labels share the class name {name!r}")
+        if other != name:
+            raise UserError(
+                f"{path}: {other!r} and {name!r} are one name to a text encoder; rename one, or make them one"
+            )
+
+
+def _check_images(path: Path, parts: Mapping[str, list[Item]]) -> None:
+    seen: dict[str, Item] = {}
+    for items in parts.values():
+        for item in items:
+            other = seen.setdefault(item.path, item)
+            if other.label != item.label:
+                raise UserError(
+                    f"{path}: image {item.path} is {other.classname!r} and {item.classname!r}; an image has one label"
+                )

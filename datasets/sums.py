@@ -4,12 +4,13 @@ From then on a damaged or exchanged image, and a damaged split, stop a run with 
 """
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from toolbox.command import run_command
+from toolbox.errors import UserError
 
 from .contain import resolve_images
 from .images import file_sum
@@ -18,9 +19,17 @@ from .split import PARTS, read_split, write_split
 
 def sums_of(folder: str | Path, paths: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the files at `paths` below `folder`, by path."""
-    paths = list(paths)
+    return file_sums({path: Path(folder) / path for path in paths})
+
+
+def file_sums(files: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 of `files`, under their keys. Raises UserError for files without a byte in them."""
+    empty = [file for file in files.values() if file.stat().st_size == 0]
+    if empty:
+        more = f" (and {len(empty) - 1} other images are)" if len(empty) > 1 else ""
+        raise UserError(f"image {empty[0]} is empty{more}: no byte is in it; download it again, or take it out")
     with ThreadPoolExecutor() as pool:
-        return dict(zip(paths, pool.map(lambda path: file_sum(Path(folder) / path), paths), strict=True))
+        return dict(zip(files, pool.map(file_sum, files.values()), strict=True))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -115,7 +115,7 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
 def split_classes(path: Path) -> list[str]:
     """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one."""
     try:
-        split = json.loads(path.read_text(encoding="utf-8"))
+        split = json.loads(path.read_text(encoding="utf-8-sig"))
         names = {int(label): str(name) for part in ("train", "val", "test") for _, label, name in split.get(part, [])}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(

@@ -45,12 +45,14 @@ def main(argv: Sequence[str]) -> int:
     if not args.images and not args.words:
         parser.error("give images or folders, or --words")
     import trainers  # noqa: F401  registers the methods
-    from datasets.images import images_in
+    from datasets.walk import images_in
     from trainers.life.plugins import load_plugins
     from trainers.life.saved import open_run
 
     load_plugins(args.plugin)
-    files = images_in(args.images) if args.images else []
+    files, left_out = images_in(args.images) if args.images else ([], "")
+    if left_out:
+        print(f"left out of the folders: {left_out}", file=sys.stderr)
     run = open_run(args.run)
     if args.words:
         return say_words(run, files[:WORDS_IMAGES], args.top)

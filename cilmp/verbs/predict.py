@@ -123,12 +123,15 @@ def main(argv: Sequence[str]) -> int:
     import torch
 
     import trainers  # noqa: F401  registers the methods
-    from datasets.images import images_in
+    from datasets.walk import images_in
     from trainers.life.plugins import load_plugins
     from trainers.life.saved import open_run
 
     load_plugins(args.plugin)
-    names, paths = class_list(args.classes), images_in(args.images)
+    names = class_list(args.classes)
+    paths, left_out = images_in(args.images)
+    if left_out:
+        print(f"left out of the folders: {left_out}", file=sys.stderr)
     with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
         run = open_run(args.run, names, args.load_epoch)
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}

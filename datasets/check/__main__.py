@@ -13,12 +13,13 @@ from toolbox.files import atomic_json
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
 from ..fewshot import writable
-from ..groups import group_finder
+from ..groups import groups_by_pattern
 from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, read_split, split_id
 from .duplicates import check_duplicates
 from .labels import check_groups, check_labels
+from .pictures import check_pictures
 from .report import Report
 from .scan import Scan, scan_images
 from .sheet import contact_sheet
@@ -56,7 +57,7 @@ def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -
     """Fill `report`; returns the split (None if it cannot be read) and the image files that are there, by path.
 
     `group_pattern` (see `datasets.groups`) finds the patients where the split names none.
-    Raises UserError if there is no split file at all.
+    Raises UserError if there is no split file at all, or the pattern finds no patient in some of its paths.
     """
     split_path = folder / facts.split_file
     if not split_path.is_file():
@@ -69,8 +70,7 @@ def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -
     report.facts["split_id"] = split_id(split)
     check_labels(split, facts, report)
     paths = dict.fromkeys(item.path for part in PARTS for item in split.part(part))
-    group_of = group_finder(group_pattern)
-    check_groups(split, split.groups | {path: group_of(path) for path in paths if group_of(path)}, report)
+    check_groups(split, split.groups | groups_by_pattern(group_pattern, paths), report)
     files, missing, outside = find_faulty(folder / facts.images, paths)
     if missing:
         report.fault("missing file", f"{len(missing)} of {len(paths)} images do not exist", missing)
@@ -81,6 +81,7 @@ def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -
         reason = next(iter(broken.values()))
         report.fault("unreadable image", f"{len(broken)} images cannot be decoded, first: {reason}", list(broken))
     _describe(scans, report)
+    check_pictures(scans, report)
     check_duplicates(split, scans, report)
     return split, files
 

@@ -13,8 +13,13 @@ def check_labels(split: Split, facts: Facts, report: Report) -> None:
     names = split.classnames
     counts = {part: Counter(item.classname for item in split.part(part)) for part in PARTS}
     report.facts["images"] = {name: {part: counts[part][name] for part in PARTS} for name in names}
+    if len(names) == 1:
+        report.fault("one class", f"all images are of one class, {names[0]!r}; there is nothing to tell apart")
     if facts.classnames:
         _compare_names(names, facts, report)
+    wordless = [name for name in names if _is_no_word(name)]
+    if wordless:
+        report.warn("class names", f"a text encoder can make nothing of {', '.join(map(repr, wordless))}")
     for part in ("val", "test"):
         bare = [name for name in names if split.part(part) and not counts[part][name]]
         if bare:
@@ -36,6 +41,9 @@ def check_groups(split: Split, groups: Mapping[str, str], report: Report) -> Non
                 parts[group].add(part)
                 files[group].append(item.path)
     report.facts["patients"] = len(parts)
+    if len(files) > 1 and max(map(len, files.values())) == 1:
+        say = report.warn if split.meta.get("division") == "official" else report.fault
+        say("patients", f"all {len(files)} images have a patient of their own: these groups keep nothing together")
     torn = sorted(group for group, found in parts.items() if len(found) > 1)
     if torn:
         first = f"{torn[0]} in {' and '.join(sorted(parts[torn[0]]))}"
@@ -66,6 +74,14 @@ def _compare_folders(split: Split, report: Report) -> None:
                 wrong.append(item.path)
     if wrong:
         report.fault("wrong label", f"{len(wrong)} images lie in the folder of another class than their label's", wrong)
+
+
+def _is_no_word(name: str) -> bool:
+    try:
+        float(name)  # takes "nan" too
+    except ValueError:
+        return plain_name(name) in ("none", "null", "n/a", "<na>", "unnamed")
+    return True
 
 
 def _slashes(sizes: tuple[int, int, int]) -> str:

@@ -5,6 +5,7 @@ import shutil
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
+from zlib import crc32
 
 from toolbox.errors import UserError
 
@@ -20,7 +21,8 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
     """Unpack a zip into `folder`.
 
     Raises UserError, before anything of the member is written, for a path that leaves the folder, a link, a member that
-    grows beyond reason, or more data than the disk has room for; and for a damaged or encrypted archive.
+    grows beyond reason, more data than the disk has room for, or another file where one is already; and for a damaged or
+    encrypted archive.
     """
     archive, folder = Path(archive), Path(folder)
     try:
@@ -60,6 +62,10 @@ def _check(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
 
 def _extract(archive: Path, bundle: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
     target = folder / PurePosixPath(member.filename.replace("\\", "/"))
+    if target.is_file():
+        if target.stat().st_size == member.file_size and crc32(target.read_bytes()) == member.CRC:
+            return
+        raise UserError(f"{archive}: another file {member.filename!r} was unpacked before; unpack them yourself, apart")
     target.parent.mkdir(parents=True, exist_ok=True)
     left = member.file_size
     with bundle.open(member) as source, target.open("wb") as sink:

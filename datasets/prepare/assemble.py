@@ -1,93 +1,107 @@
-"""From a release to the files of a data set: a split, and the images it names."""
+"""From a release to a split: its images, each once, in parts that keep patients and copies together."""
 
-import os
-import shutil
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolbox.errors import UserError
 
 from ..facts import Facts
+from ..groups import alone
 from ..partition import divide
-from ..progress import bar
-from ..split import PARTS, Item, Split, ordered, read_split, write_split
-from ..sums import sums_of
-from .raw import Release
+from ..split import PARTS, Item, Split, ordered, plain_name
+from ..sums import file_sums
+from .copies import drop_copies, find_copies, join_copies, judge_copies
+from .raw import Entry, Release
 
 SHARES = (0.8, 0.1, 0.1)
-PLACINGS = ("link", "copy", "symlink")
+
+
+@dataclass
+class _Images:
+    """Images by their path in the split: file, item, patient and official part where there is one."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    official: dict[str, str] = field(default_factory=dict)
+
+    def add(self, path: str, entry: Entry, label: int) -> None:
+        """Add an entry. Raises UserError if its image is there with another label, part or patient."""
+        said = {
+            "": (self.items[path].classname if path in self.items else entry.classname, entry.classname, "label"),
+            "in ": (self.official.get(path), entry.part, "part"),
+            "of patient ": (self.groups.get(path), entry.group, "patient"),
+        }
+        for word, (before, now, what) in said.items():
+            if path in self.items and before != now:
+                name = entry.file.name
+                raise UserError(f"{name} is {word}{before!r} and {word}{now!r}; an image has one {what} ({entry.file})")
+        self.files[path], self.items[path] = entry.file, Item(path, label, entry.classname)
+        if entry.group:
+            self.groups[path] = entry.group
+        if entry.part:
+            self.official[path] = entry.part
+
+    def drop(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            for table in (self.files, self.items, self.groups, self.official):
+                table.pop(path, None)
 
 
 def make_split(
-    release: Release, facts: Facts, root: Path, seed: int, shares: tuple[float, float, float] = SHARES
-) -> tuple[Split, dict[str, Path]]:
-    """The split of a release and the source file of each of its paths. `root` is the folder of the download.
+    release: Release,
+    facts: Facts,
+    root: Path,
+    seed: int,
+    shares: tuple[float, float, float] = SHARES,
+    duplicates: str = "together",
+) -> tuple[Split, dict[str, Path], list[str]]:
+    """The split of a release, the source file of each of its paths, and what to say of it. `root` is the download's folder.
 
-    Official parts are kept; otherwise images are divided by `shares`, stratified, patients together, as `seed` says.
-    Raises UserError for a class without images, an image of two classes, or a release without images.
+    Official parts are kept; otherwise images are divided by `shares`, stratified, patients and copies together, as `seed`
+    says. `duplicates` (`datasets.prepare.copies`) says what becomes of equal files.
+    Raises UserError for a class without images, fewer than two classes or two of one plain name, empty files, an image with
+    two labels, parts or patients, and, in a user's own data, for a patient in two of its parts.
     """
     base, prefix = (release.base, "") if release.base else (root, "images/")
     classnames = facts.classnames or release.classnames or tuple(sorted({entry.classname for entry in release.entries}))
     if release.base:
         classnames = release.classnames
     label = {name: index for index, name in enumerate(classnames)}
-    files, items, groups, official = {}, {}, {}, {}
+    images = _Images()
     for entry in release.entries:
-        path = prefix + entry.file.relative_to(base).as_posix()
-        if path in items and items[path].classname != entry.classname:
-            raise UserError(
-                f"{entry.file.name} is {items[path].classname!r} and {entry.classname!r}; an image has one label"
-            )
-        items[path] = Item(path, label[entry.classname], entry.classname)
-        files[path] = entry.file
-        if entry.group:
-            groups[path] = entry.group
-        if entry.part:
-            official[path] = entry.part
-    _check_classes(items, classnames, facts)
-    if len(official) == len(items):
-        parts = {part: ordered(items[path] for path in items if official[path] == part) for part in PARTS}
+        images.add(prefix + entry.file.relative_to(base).as_posix(), entry, label[entry.classname])
+    _check_classes(images.items, classnames, facts)
+    sums = file_sums(images.files)
+    copies = find_copies(sums)
+    notes = []
+    if copies and duplicates == "drop":
+        dropped = drop_copies(copies, images.items, images.official)
+        images.drop(dropped)
+        notes, copies = [f"{len(dropped)} copies of images were left out"], []
+        _check_classes(images.items, classnames, facts)
+    official = images.official if len(images.official) == len(images.items) else {}
+    notes += judge_copies(copies, images.items, official, duplicates, release.own)
+    groups = images.groups
+    if not official and alone(groups) and len(groups) == len(images.items):
+        notes.append("every image has a patient of its own: patients keep nothing together, and are not written down")
+        groups = {}
+    if official:
+        notes += _torn(groups, official, release.own)
+        parts = {part: ordered(item for path, item in images.items.items() if official[path] == part) for part in PARTS}
     else:
-        parts = divide(ordered(items.values()), dict(zip(PARTS, shares, strict=True)), seed, groups)
+        by, groups = join_copies(groups, copies if duplicates == "together" else ())
+        parts = divide(ordered(images.items.values()), dict(zip(PARTS, shares, strict=True)), seed, by)
+        left = _not_tested(parts, by)
+        if not parts["test"]:
+            raise UserError(f"{facts.name}: nothing can be spared for the test; {left[0]}")
+        notes += left
     meta = _meta(facts, "official" if official else "seeded", seed, shares)
-    return Split(**parts, groups=groups, meta=meta), files
-
-
-def install(split: Split, files: Mapping[str, Path], folder: Path, facts: Facts, placing: str) -> Path:
-    """Put the images below `folder` and write the split file last, so that an interrupted run leaves no split.
-
-    `placing`: "link" makes hard links, or copies where the file system cannot; "copy"; "symlink".
-    Returns the path of the split file.
-    """
-    for path in bar(files, f"Placing images in {folder.name}"):
-        _place(files[path].resolve(), folder / facts.images / path, placing)
-    split_path = folder / facts.split_file
-    write_split(split_path, replace(split, sums=sums_of(folder / facts.images, files)))
-    read_split(split_path)
-    return split_path
-
-
-def _place(source: Path, target: Path, placing: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists() and target.samefile(source):
-        return
-    target.unlink(missing_ok=True)
-    if placing == "symlink":
-        target.symlink_to(source)
-        return
-    if placing == "link":
-        try:
-            os.link(source, target)
-            return
-        except OSError:  # another file system, or one without links
-            pass
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise UserError(f"{target} cannot be written: {error.strerror}") from None
+    sums = {path: sums[path] for path in images.items}
+    return Split(**parts, groups=groups, meta=meta, sums=sums), images.files, notes
 
 
 def _check_classes(items: Mapping[str, Item], classnames: tuple[str, ...], facts: Facts) -> None:
@@ -97,6 +111,40 @@ def _check_classes(items: Mapping[str, Item], classnames: tuple[str, ...], facts
     bare = [name for name in classnames if not count[name]]
     if bare:
         raise UserError(f"{facts.name}: class {bare[0]!r} has no image in the download; is it whole?")
+    if len(classnames) < 2:
+        raise UserError(f"{facts.name}: all images are of one class, {classnames[0]!r}; a data set needs two or more")
+    plain: dict[str, str] = {}
+    for name in classnames:
+        other = plain.setdefault(plain_name(name), name)
+        if other != name:
+            raise UserError(f"classes {other!r} and {name!r} are one name to a text encoder; give both one spelling")
+
+
+def _torn(groups: Mapping[str, str], official: Mapping[str, str], own: bool) -> list[str]:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for path, group in groups.items():
+        parts[group].add(official[path])
+    torn = sorted(group for group, found in parts.items() if len(found) > 1)
+    if torn and own:
+        where = " and ".join(sorted(parts[torn[0]]))
+        raise UserError(
+            f"{len(torn)} of {len(parts)} patients are in two parts of the download, first {torn[0]!r} in {where}; "
+            "--parts ignore divides anew, patients whole"
+        )
+    return [f"{len(torn)} patients are in two parts of the official division, first {torn[0]!r}"] if torn else []
+
+
+def _not_tested(parts: Mapping[str, list[Item]], groups: Mapping[str, str]) -> list[str]:
+    """Names classes that have nothing to spare for the test."""
+    tested = {item.classname for item in parts["test"]}
+    notes = []
+    for name in sorted({item.classname for item in parts["train"]} - tested):
+        several = sum(item.classname == name for item in parts["train"])
+        reason = "one patient (or set of copies) alone" if several > 1 else "one image"
+        if len({groups.get(item.path, item.path) for item in parts["train"] if item.classname == name}) > 1:
+            reason = "patients that other classes cannot spare"
+        notes.append(f"class {name!r} cannot be in test: it has {reason}")
+    return notes
 
 
 def _meta(facts: Facts, division: str, seed: int, shares: tuple[float, float, float]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from toolbox.errors import UserError
 
 from ..facts import FACTS
-from .raw import Entry, RawTree, Release, read_json
+from .raw import Entry, RawTree, Release
+from .tables import read_json
 
 
 def kvasir(raw: RawTree) -> Release:

@@ -1,18 +1,14 @@
 """The downloaded release as it lies on disk: its images and its tables."""
 
-import csv
-import io
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from toolbox.errors import UserError
 
-from ..images import SUFFIXES
-
-_CLUTTER = "__MACOSX"
+from ..walk import SUFFIXES, walk
+from .tables import read_table
 
 
 class Entry(NamedTuple):
@@ -27,22 +23,25 @@ class Entry(NamedTuple):
 class Release(NamedTuple):
     """All that a release says: its images, what a user should know (`notes`), and class names where no table has them.
 
-    `base` is the folder that the split's paths start from, where it is not the whole download.
+    `base` is the folder that the split's paths start from, where it is not the whole download. `own` marks a user's data, of
+    which nobody knows the division: faults that a published release is known with are refused there. `read` are tables.
     """
 
     entries: list[Entry]
     notes: list[str] = []
     classnames: tuple[str, ...] = ()
     base: Path | None = None
+    own: bool = False
+    read: tuple[Path, ...] = ()
 
 
 class RawTree:
-    """Files below one folder; hidden files and those of macOS's archiver are not seen."""
+    """Files below one folder, as `datasets.walk` finds them: `images`, `masks` and `others`."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, keep_masks: bool = False):
         self.root = root
-        self.files = sorted(path for path in root.rglob("*") if path.is_file() and self._counts(path))
-        self.images = [path for path in self.files if path.suffix.lower() in SUFFIXES]
+        self.found = walk(root, keep_masks)
+        self.images, self.masks, self.others = self.found.images, self.found.masks, self.found.others
         self._known = set(self.images)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in self.images:
@@ -61,7 +60,7 @@ class RawTree:
     def file(self, *names: str) -> Path | None:
         """The one file called one of `names`, whatever its folder and case; None if there is none."""
         wanted = {name.lower() for name in names}
-        found = [path for path in self.files if path.name.lower() in wanted]
+        found = [path for path in self.others if path.name.lower() in wanted]
         if len(found) > 1:
             raise UserError(f"{found[0]} and {found[1]} have the same name; give --raw the folder of one of them")
         return found[0] if found else None
@@ -102,43 +101,3 @@ class RawTree:
         if empty:
             raise UserError(f"no images in a folder {empty[0]!r} below {self.root}; expected: {', '.join(found)}")
         return found
-
-    def _counts(self, path: Path) -> bool:
-        parts = path.relative_to(self.root).parts
-        return _CLUTTER not in parts and not any(part.startswith(".") for part in parts)
-
-
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a csv file with `,`, `;` or tab between columns; names and values without blanks around them."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text ({type(error).__name__}); save it as UTF-8 csv") from None
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, restval=""))
-    except csv.Error as error:
-        raise UserError(f"{path} is no csv ({error}); save it again as UTF-8 csv") from None
-    if not rows:
-        raise UserError(f"{path} has no rows")
-    return [
-        {(key or "").strip(): (value or "").strip() for key, value in row.items() if isinstance(value, str)}
-        for row in rows
-    ]
-
-
-def column(rows: list[dict[str, str]], path: str, *names: str) -> str:
-    """The column of a table that is called one of `names`, in any case. UserError with the table's columns if none is."""
-    for name in names:
-        for key in rows[0]:
-            if key.lower() == name.lower():
-                return key
-    raise UserError(f"{path} has no column {' or '.join(repr(n) for n in names)}; its columns: {', '.join(rows[0])}")
-
-
-def read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise UserError(f"{path} is not JSON; download it again") from None

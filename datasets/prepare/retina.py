@@ -5,7 +5,8 @@ import re
 from toolbox.errors import UserError
 
 from ..facts import FACTS
-from .raw import Entry, RawTree, Release, column, read_table
+from .raw import Entry, RawTree, Release
+from .tables import column, read_table
 
 
 def aptos2019(raw: RawTree) -> Release:

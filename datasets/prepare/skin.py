@@ -6,7 +6,8 @@ from toolbox.errors import UserError
 
 from ..facts import FACTS
 from ..split import PARTS
-from .raw import Entry, RawTree, Release, column, read_table
+from .raw import Entry, RawTree, Release
+from .tables import column, read_table
 
 # Columns of the ISIC 2018 ground truth and codes of HAM10000, in the label order of the table of data sets.
 _ISIC = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")

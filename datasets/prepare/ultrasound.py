@@ -3,7 +3,8 @@
 from toolbox.errors import UserError
 
 from ..facts import FACTS
-from .raw import Entry, RawTree, Release, column
+from .raw import Entry, RawTree, Release
+from .tables import column
 
 
 def busi(raw: RawTree) -> Release:

@@ -72,3 +72,12 @@ def test_damaged_archives_are_named(tmp_path, damage):
     (tmp_path / "out").mkdir()
     with pytest.raises(UserError, match=r"x\.zip cannot be unpacked .*download it again"):
         unpack(path, tmp_path / "out")
+
+
+def test_a_second_archive_does_not_overwrite_files_of_the_first(tmp_path):
+    (tmp_path / "out").mkdir()
+    unpack(_zip(tmp_path / "train.zip", {"images/1.png": b"train", "licence": b"free"}), tmp_path / "out")
+    unpack(_zip(tmp_path / "more.zip", {"images/2.png": b"more", "licence": b"free"}), tmp_path / "out")
+    with pytest.raises(UserError, match=r"test\.zip: another file 'images/1\.png' was unpacked before"):
+        unpack(_zip(tmp_path / "test.zip", {"images/1.png": b"test!"}), tmp_path / "out")
+    assert (tmp_path / "out/images/1.png").read_bytes() == b"train"

@@ -49,3 +49,40 @@ def test_validation_cut_leaves_every_class_in_train_and_keeps_patients_together(
     assert sorted([*train, *val]) == sorted(items)
     assert not {groups.get(i.path, i.path) for i in train} & {groups.get(i.path, i.path) for i in val}
     assert Counter(item.classname for item in val)["a"] in (8, 12)
+
+
+def test_two_patients_a_class_are_train_and_test_before_val():
+    items = _items({"a": 6, "b": 4, "c": 1})
+    groups = {f"a_{i}": f"p{i // 3}" for i in range(6)} | {f"b_{i}": f"q{i // 2}" for i in range(4)}
+    parts = divide(items, SHARES, 1, groups)
+    assert {part: Counter(i.classname for i in chosen) for part, chosen in parts.items()} == {
+        "train": {"a": 3, "b": 2, "c": 1},
+        "val": {},
+        "test": {"a": 3, "b": 2},
+    }
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=40), st.integers(0, 3))
+def test_every_class_is_in_train_and_in_test_where_a_patient_can_be_spared(pairs, seed):
+    items = [Item(f"{i}.png", label, f"class {label}") for i, (label, _) in enumerate(pairs)]
+    groups = {f"{i}.png": str(group) for i, (_, group) in enumerate(pairs)}
+    parts = divide(items, SHARES, seed, groups)
+    labels = {item.label for item in items}
+    assert {item.label for item in parts["train"]} == labels
+    of_train = {group: {i.label for i in parts["train"] if groups[i.path] == group} for group in set(groups.values())}
+    for label in labels - {item.label for item in parts["test"]}:
+        assert label not in {item.label for item in parts["val"]}, "val has it, but test goes first"
+        for group in (group for group, found in of_train.items() if label in found):
+            others = [found for other, found in of_train.items() if other != group]
+            assert any(not any(one in found for found in others) for one in of_train[group]), "it could be spared"
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=1, max_size=30), st.floats(0.05, 0.6))
+def test_validation_cut_tears_no_patient_and_bares_no_class(pairs, share):
+    items = [Item(f"{i}.png", label, f"class {label}") for i, (label, _) in enumerate(pairs)]
+    groups = {f"{i}.png": str(group) for i, (_, group) in enumerate(pairs)}
+    train, val = cut_validation(items, share, 1, groups)
+    assert not {groups[i.path] for i in train} & {groups[i.path] for i in val}
+    assert {i.label for i in train} == {i.label for i in items}

@@ -46,6 +46,12 @@ def test_written_split_is_read_back_and_coop_can_read_it(tmp_path):
             {"train": [["a.png", 0, "x"], ["b.png", 1, "x"]], "test": [["c.png", 0, "x"]]},
             "two labels share the class name 'x'",
         ),
+        (
+            {"train": [["a.png", 0, "X_ray"], ["b.png", 1, "x-Ray"]], "test": [["c.png", 0, "X_ray"]]},
+            "'X_ray' and 'x-Ray' are one name to a text encoder",
+        ),
+        ({"train": [["a.png", 0, "x"], ["a.png", 1, "y"]]}, "image a.png is 'x' and 'y'; an image has one label"),
+        ({"val": [["a.png", 1, "y"]]}, "image a.png is 'x' and 'y'"),
         ({"test": [["a.png", 0, "x"]]}, "1 images are in train and in test, first: a.png"),
         ({"train": [["a.png", -1, "x"]]}, r"label of train\[0\] is -1"),
         ({"train": [["a.png", 0.5, "x"]]}, r"label of train\[0\] is 0.5"),
@@ -72,6 +78,11 @@ def test_files_that_are_no_split_are_refused(tmp_path, text):
     (tmp_path / "s.json").write_text(text)
     with pytest.raises(UserError, match=r"s\.json"):
         read_split(tmp_path / "s.json")
+
+
+def test_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "s.json").write_text("\ufeff" + json.dumps(GOOD), encoding="utf-8")
+    assert read_split(tmp_path / "s.json").classnames == ["x", "y"]
 
 
 def test_missing_and_unreadable_files(tmp_path):
