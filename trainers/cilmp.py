@@ -16,7 +16,6 @@ from trainers.base import MOST_LAYERS, MOST_TEXT, MOST_VISION, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.conditional import ConditionalText
-from vlm.prompts.conditional_bert import ConditionalBert
 from vlm.prompts.prompted import PromptedCLIP, initial_ctx, visual_prompts
 from vlm.towers.tokens import NameTokens
 
@@ -64,8 +63,7 @@ class CILMPModel(PromptedCLIP):
         names = NameTokens(clip.text.vocabulary, classnames, [n_ctx_text + len(r) for r in rows])
         self.visual = visual_prompts(clip, n_ctx_vision, depth_vision)
         ctx = initial_ctx(clip, ctx_init, n_ctx_text)
-        text = ConditionalText if clip.text.causal else ConditionalBert
-        self.text = text(clip.text, rows, names, ctx, depth_text, embed_dim=clip.embed_dim, **intervention)
+        self.text = ConditionalText(clip.text, rows, names, ctx, depth_text, embed_dim=clip.embed_dim, **intervention)
 
     def visual_prompts(self) -> Tensor:
         return self.visual.vectors

@@ -43,7 +43,7 @@ class CoCoOpModel(PromptedCLIP):
         """Normalised (batch, n_cls, embed_dim), from normalised image features (batch, embed_dim)."""
         text, layout = self.clip.text, self.layout
         ctx = self.ctx + self.meta_net(image_features)[:, None]
-        tokens = layout.ragged.total + ctx.shape[1]
+        tokens = layout.packed.count * layout.packed.length
         size = images_per_chunk(tokens, text.width, text.token_embedding.element_size())
         return in_chunks(lambda part: text(part, layout), ctx, size)
 

@@ -7,14 +7,14 @@ For a row h (D wide) and a normalised image feature f (E wide), arXiv 2511.12639
     h' = dropout(h + R (s - R^T h))          LoReFT, conditioned on the image
     p  = B A h'                              low-rank projection to the text width
 
-Nobody needs h' itself, only its k coordinates a = A h'. With h fixed and m the dropout mask (already scaled):
+Nobody needs h' itself, only its k coordinates A h'. With h fixed and m the dropout mask (already scaled):
 
-    s - R^T h = g + Q (U1 f + a1)            g = (W1 + W2 diag(a2) - R^T) h + b,   Q = W2 diag(h) U2
-    a         = A (m * h) + (A diag(m) R) (s - R^T h)
+    s - R^T h = g + Q z                      z = U1 f + a1,   g = (W1 + W2 diag(a2) - R^T) h + b,   Q = W2 diag(h) U2
+    A h'      = A (m * h) + (A diag(m) R) (g + Q z) = c + M z
 
-g (k) and Q (k x k) are made once a step for all images; an image then costs one k x k product a row and never touches D.
-All layers' parameters are stacked along a first axis `i`, so all layers are computed together.
-Index letters: i layer, b image, c class, l row, d LLM width, e embedding, and j, m, n run over the k dimensions.
+c (k) and M (k x k) of each row are made once a step for all images, and once for a whole evaluation; an image then costs
+one k x k product a row and never touches D. All layers' parameters are stacked along a first axis, so all layers are
+computed together.
 """
 
 import torch
@@ -48,28 +48,52 @@ class Intervention(nn.Module):
         linear = [t.detach() for layer in (source, down, up) for t in (layer.weight, layer.bias)]
         return (rotate, *linear)
 
-    def forward(self, rows: Tensor, image_features: Tensor, A: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Coordinates a = A h' of the intervened rows, (layers, batch, n_cls, rows, k).
+    def prepare(self, rows: Tensor, A: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """c and M of all rows, (layers, images, n * k) and (layers, images, n * k, k), for what does not depend on images.
 
         Args:
-            rows: h, (n_cls, rows, D).
-            image_features: f, (batch, E), normalised.
+            rows: h, (n, D).
             A: (layers, k, D).
-            mask: dropout mask, (layers, batch or 1, n_cls, rows, D), entries 0 or 1 / (1 - p); None for no dropout.
+            mask: dropout mask, (layers, images, n, D), entries 0 or 1 / (1 - p), with images 1 where the whole batch shares
+                it; None for no dropout.
         """
         W1, W2 = self.source.chunk(2, dim=-1)
-        z = einsum("ije,be->ibj", self.U1, image_features) + self.a1[:, None]
-        g = einsum("cld,ijd->iclj", rows, W1 + W2 * self.a2[:, None] - self.rotate.mT) + self.source_bias[:, None, None]
-        # The D axis is summed against k * k vectors that no class or row enters, instead of k * D matrices a row.
-        Q = einsum("cld,ijmd->icljm", rows, einsum("ijd,idm->ijmd", W2, self.U2))
-        change = g[:, None] + einsum("icljm,ibm->ibclj", Q, z)
+        R = self.rotate.mT
+        # The D axis is summed against k * k vectors that no row enters, instead of k * D matrices a row.
+        pairs = W2[:, :, None] * self.U2.mT[:, None]
+        g = _on_rows(torch.addcmul(W1, W2, self.a2[:, None]) - R, rows, self.source_bias[:, None])
+        Q = _on_rows(pairs.flatten(1, 2), rows)
+        layers, n, k = g.shape
         if mask is None:
-            return einsum("cld,ijd->iclj", rows, A)[:, None] + einsum("inj,ibclj->ibcln", A @ self.rotate, change)
-        AR = einsum("ibcld,injd->ibclnj", mask, einsum("ind,idj->injd", A, self.rotate))
-        return einsum("ibcld,ind->ibcln", mask * rows, A) + einsum("ibclnj,ibclj->ibcln", AR, change)
+            AR = (A @ self.rotate)[:, None].expand(-1, n, -1, -1)
+            still, images = _on_rows(A, rows), 1
+        else:
+            images = mask.shape[1]
+            AR = mask.flatten(1, 2) @ (A[:, :, None] * R[:, None]).flatten(1, 2).mT
+            still = (mask * rows).flatten(1, 2) @ A.mT
+        # One k x k product for each layer, image (or all of them) and row.
+        AR = AR.reshape(-1, k, k)
+        g, Q = (x.expand(-1, images, -1, -1, -1).reshape(-1, k, x.shape[-1]) for x in _a_row(g, Q))
+        c = torch.baddbmm(still.reshape(-1, k, 1), AR, g)
+        return c.view(layers, images, -1), torch.bmm(AR, Q).view(layers, images, n * k, k)
+
+    def forward(self, prepared: tuple[Tensor, Tensor], image_features: Tensor) -> Tensor:
+        """Coordinates A h' of the rows for each image, (layers, batch, n, k).
+
+        Args:
+            prepared: what `prepare` gave.
+            image_features: f, (batch, E), normalised.
+        """
+        c, M = prepared
+        layers, images, _, k = M.shape
+        z = F.linear(image_features, self.U1.flatten(0, 1), self.a1.flatten())
+        z = z.unflatten(1, (layers, k)).transpose(0, 1).reshape(layers * images, -1, k)
+        a = torch.baddbmm(c.flatten(0, 1)[:, None], z, M.flatten(0, 1).mT)
+        return a.view(layers, len(image_features), -1, k)
 
     def moved(self, rows: Tensor, image_features: Tensor) -> Tensor:
-        """h' - h without dropout, (layers, batch, n_cls, rows, D): how far rows are moved, for looking inside."""
+        """h' - h without dropout, (layers, batch, n_cls, rows, D) of rows (n_cls, rows, D): how far they are moved, for
+        looking inside."""
         W1, W2 = self.source.chunk(2, dim=-1)
         u = einsum("idm,ibm->ibd", self.U2, einsum("ije,be->ibj", self.U1, image_features) + self.a1[:, None])
         h, uh = rows, (u + self.a2[:, None])[:, :, None, None] * rows
@@ -89,8 +113,19 @@ class LowRankProjection(nn.Module):
             nn.init.kaiming_uniform_(matrix.data, a=5**0.5)
 
     def coordinates(self, rows: Tensor) -> Tensor:
-        """A h of rows (n_cls, rows, D): (layers, n_cls, rows, k)."""
-        return einsum("cld,ijd->iclj", rows, self.A)
+        """A h of rows (n, D): (layers, n, k)."""
+        return _on_rows(self.A, rows)
+
+
+def _on_rows(weight: Tensor, rows: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Linear maps (layers, out, D) of rows (n, D), each plus its bias (layers, 1, out): (layers, n, out)."""
+    rows = rows.expand(len(weight), -1, -1)
+    return rows @ weight.mT if bias is None else torch.baddbmm(bias, rows, weight.mT)
+
+
+def _a_row(g: Tensor, Q: Tensor) -> tuple[Tensor, Tensor]:
+    """(layers, n, k) and (layers, n, k * k) as (layers, 1, n, k, 1) and (layers, 1, n, k, k)."""
+    return g[:, None, :, :, None], Q.unflatten(-1, (g.shape[-1], -1))[:, None]
 
 
 def dropout_mask(shape: tuple[int, ...], p: float, like: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 A tower decides which positions ask (queries) and which only answer (keys and values); the block offers the parts:
 
-    q, k, v = block.qkv(x)          LayerNorm and the three projections
+    q, kv   = block.q_kv(x)         LayerNorm and the projections to queries and to keys and values
     x       = block.finish(x, y)    output projection of the attended y, residual, MLP, residual
 """
 
@@ -12,19 +12,18 @@ from torch import Tensor, nn
 
 
 class QuickGELU(torch.autograd.Function):
-    """x * sigmoid(1.702 x), keeping only x for the backward pass (autograd's own would keep three tensors of its size)."""
+    """x * sigmoid(1.702 x) = silu(1.702 x) / 1.702, keeping one tensor for the backward pass and one kernel in it."""
 
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return (1.702 * x).sigmoid_().mul_(x)
+        scaled = 1.702 * x
+        ctx.save_for_backward(scaled)
+        return F.silu(scaled).mul_(1 / 1.702)
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        gate = (1.702 * x).sigmoid_()
-        slope = torch.rsub(gate, 1).mul_(x).mul_(1.702).add_(1).mul_(gate)
-        return slope.mul_(grad)
+        (scaled,) = ctx.saved_tensors
+        return torch.ops.aten.silu_backward(grad, scaled)
 
 
 def unit(x: Tensor) -> Tensor:
@@ -86,29 +85,33 @@ class Block(nn.Module):
     def width(self) -> int:
         return self.in_weight.shape[1]
 
-    def split_heads(self, x: Tensor) -> Tensor:
-        """(..., width) -> (..., heads, head_dim)"""
-        return x.unflatten(-1, (self.heads, -1))
+    @property
+    def eps_before(self) -> float:
+        """Epsilon of the LayerNorm before attention."""
+        return self.ln_1.eps
 
-    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of tokens x (..., width), each (..., heads, head_dim)."""
-        out = F.linear(self.ln_1(x), self.in_weight, self.in_bias)
-        return tuple(self.split_heads(part) for part in out.chunk(3, dim=-1))
+    def q_kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (..., width) and, side by side, keys and values (..., 2 * width) of tokens x (..., width)."""
+        return F.linear(self.ln_1(x), self.in_weight, self.in_bias).split([self.width, 2 * self.width], dim=-1)
 
-    def kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def kv(self, x: Tensor) -> Tensor:
         """Keys and values alone, for positions whose own output nobody reads."""
         w = self.width
-        out = F.linear(self.ln_1(x), self.in_weight[w:], self.in_bias[w:])
-        return tuple(self.split_heads(part) for part in out.chunk(2, dim=-1))
+        return F.linear(self.ln_1(x), self.in_weight[w:], self.in_bias[w:])
 
     def q(self, x: Tensor) -> Tensor:
         """Queries alone, for the positions that are read after the last layer."""
         w = self.width
-        return self.split_heads(F.linear(self.ln_1(x), self.in_weight[:w], self.in_bias[:w]))
+        return F.linear(self.ln_1(x), self.in_weight[:w], self.in_bias[:w])
+
+    def reading(self) -> tuple[Tensor, Tensor]:
+        """Weight (2 * width, width) and bias (2 * width,) of `kv` for x that are normalised but not yet scaled, float32."""
+        weight, bias = self.in_weight[self.width :].float(), self.in_bias[self.width :].float()
+        return weight * self.ln_1.weight.float(), weight @ self.ln_1.bias.float() + bias
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """Tokens x (..., width) after the block, given what each attended to (..., heads, head_dim)."""
-        y = self.out_proj(attended.flatten(-2))
+        """Tokens x (..., width) after the block, given what each attended to (..., width)."""
+        y = self.out_proj(attended)
         x = x + (y if self.scale_1 is None else y * self.scale_1)
         y = self.fc(self.ln_2(x))
         y = self.proj(QuickGELU.apply(y) if self.quick else self.activation(y))

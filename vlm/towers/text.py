@@ -1,40 +1,43 @@
-"""CLIP's causal text tower with prompts put in, doing only the work that the features at EOT depend on.
+"""Text towers with prompts put in, doing only the work that the features depend on.
 
 Three facts carry all of it (each is exact):
 
-* Nothing after EOT matters, so prompts end there, not at position 77.
-* A token sees only what stands before it. The start token and a context shared by all classes therefore pass through the
-  tower once (the *prefix*), and the classes' own tokens (the *tail*) read its keys and values.
-* After the last layer only EOT is read, so that layer needs one query a class.
+* Nothing after a prompt's end token matters, so prompts end there, not at position 77.
+* In a causal tower a token sees only what stands before it. The start token and a context shared by all classes therefore
+  stand once in front of the classes' own tokens; see `vlm.towers.ragged`.
+* After the last layer only the end token is read, so that layer asks one query a class. In layers whose prompts are
+  replaced before the next, prompts are only read; see `vlm.reading`.
 """
 
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.towers.attention import Keys, Own, Shared, attend, causal_mask
+from vlm.reading import Reader
+from vlm.towers.attention import attend
 from vlm.towers.block import Block, LayerNorm, unit
-from vlm.towers.ragged import Ragged
+from vlm.towers.ragged import Packed, Token
 from vlm.towers.tokens import NameTokens, Vocabulary
 
 
 class TextTower(nn.Module):
-    """What text towers have in common: embeddings of words, and features of plain texts.
+    """What text towers have in common: layers over packed prompts, and features of plain texts.
 
     Attributes:
         token_embedding: (vocabulary, width).
         blocks: the layers, in order.
         vocabulary: the tokeniser that belongs to the tower.
         embed_dim: width of the joint embedding.
+        causal: a token sees only what stands before it, and a prompt is read at its end token, not at its start.
     """
 
     token_embedding: nn.Parameter
     blocks: nn.ModuleList
     vocabulary: Vocabulary
     embed_dim: int
+    causal: bool
 
     @property
     def width(self) -> int:
@@ -52,9 +55,25 @@ class TextTower(nn.Module):
     def device(self) -> torch.device:
         return self.token_embedding.device
 
+    @property
+    def reader(self) -> Reader:
+        """Makes keys and values of prompts that are only read."""
+        made = self.__dict__.get("_reader")
+        if made is None or made.weight.device != self.device:
+            made = self.__dict__["_reader"] = Reader(self.blocks)
+        return made
+
     def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
         """Token embeddings, (..., width), without positions."""
         return self.token_embedding[torch.as_tensor(tokens, dtype=torch.long, device=self.device)]
+
+    def enter(self, words: Tensor, where: slice | Tensor) -> Tensor:
+        """Tokens of the first layer from word embeddings or prompts (..., width) at positions `where`."""
+        raise NotImplementedError
+
+    def project(self, x: Tensor, normalised: bool = True) -> Tensor:
+        """Tokens that are read at the end (..., width) to text features (..., embed_dim), of length 1 unless told otherwise."""
+        raise NotImplementedError
 
     def encode(self, texts: Sequence[str], chunk: int = 256, normalised: bool = True) -> Tensor:
         """Features of plain texts, (len(texts), embed_dim), without gradient; of length 1 unless told otherwise.
@@ -72,9 +91,75 @@ class TextTower(nn.Module):
             chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
             return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
 
+    def layers_that_only_read(self, replaced: int) -> int:
+        """How many layers only read their prompts, where those of the first `replaced` layers are replaced behind them."""
+        # Behind the last layer nobody reads them either.
+        return self.depth if replaced == self.depth - 1 else replaced
+
+    def run(self, x: Tensor, packed: Packed, layers: range, read: Sequence[Sequence[Tensor]] = ()) -> Tensor:
+        """Run tokens through `layers`.
+
+        Args:
+            x: (batch or 1, sequences, n, width), as `packed` says.
+            read: for each of `layers` the keys and values that `packed` counts on beside the tokens' own, in parts of
+                (batch or 1, sequences, m, 2 * width).
+
+        Returns:
+            After the last layer the tokens read at the end, (batch, sequences, group, width); otherwise all, like `x`.
+        """
+        batch = max(len(part) for part in (x, *(read[0] if read else ())))
+        mask = packed.masks(batch)
+        for i in layers:
+            block, others = self.blocks[i], read[i - layers.start] if read else ()
+            if i == self.depth - 1:
+                kv, x, mask = block.kv(x), packed.at_last(x), packed.masks(batch, last=True)
+                q = block.q(x)
+            else:
+                q, kv = block.q_kv(x)
+            if others:
+                kv = torch.cat([part.to(kv.dtype).expand(batch, -1, -1, -1) for part in (*others, kv)], dim=2)
+            attended = attend(q.expand(len(kv), -1, -1, -1).flatten(0, 1), kv.flatten(0, 1), block.heads, mask)
+            x = block.finish(x, attended.unflatten(0, kv.shape[:2]))
+        return x
+
+    def forward(
+        self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None, normalised: bool = True
+    ) -> Tensor:
+        """Features of prompts with a learned context: (n_cls, embed_dim), or (batch, n_cls, embed_dim).
+
+        Args:
+            ctx: (n_ctx, width); (batch, n_ctx, width) when it depends on the image; (n_cls, n_ctx, width) for a layout
+                made with `per_class`.
+            layout: where the context stands; see `ContextLayout`.
+            deep: (layers - 1, n_deep, width) that replace the first n_deep vectors of a context (n_ctx, width) before
+                layers 1, 2, ...; raw, without positional embedding. Fewer than depth - 1 leave the deeper layers as they
+                come.
+            normalised: scale features to length 1.
+        """
+        table = layout.table(ctx.to(self.dtype))
+        if deep is None or len(deep) == 0:
+            packed = layout.packed
+            x = self.run(self.enter(packed.arrange(table), packed.position), packed, range(self.depth))
+        else:
+            x = self._deep(table, ctx, layout, deep)
+        features = self.project(x.flatten(1, 2)[:, : layout.packed.n_cls], normalised)
+        return features if layout.conditional(ctx) else features[0]
+
+    def _deep(self, table: Tensor, ctx: Tensor, layout: "ContextLayout", deep: Tensor) -> Tensor:
+        n, reading = deep.shape[1], self.layers_that_only_read(len(deep))
+        packed, whole = layout.deep(n)
+        first = self.enter(ctx[:n].to(self.dtype), slice(1, 1 + n))
+        keys = self.reader(torch.cat([first[None].to(deep.dtype), deep])[:reading]).to(self.dtype)
+        read = [(part.expand(1, packed.count, -1, -1),) for part in keys.unbind(0)]
+        x = self.run(self.enter(packed.arrange(table), packed.position), packed, range(reading), read)
+        if reading < self.depth:
+            x = torch.cat([deep[reading - 1].to(x.dtype)[None], x.flatten(1, 2)], dim=1)
+            x = self.run(whole.arrange(x), whole, range(reading, self.depth))
+        return x
+
 
 class CausalText(TextTower):
-    """The frozen text tower.
+    """CLIP's frozen text tower.
 
     Args:
         token_embedding: weight (vocabulary, width).
@@ -104,91 +189,16 @@ class CausalText(TextTower):
         self.text_projection, self.embed_dim = text_projection, text_projection.shape[1]
         self.vocabulary = vocabulary
 
-    def positions(self, where: slice | Tensor) -> Tensor:
-        return self.positional_embedding[where].to(self.dtype)
-
-    def prefix(self, ctx: Tensor, deep: Tensor | None = None) -> list[Shared]:
-        """Keys and values of [SOS][ctx] in every layer.
-
-        Args:
-            ctx: (n_ctx, width) or, where it depends on the image, (batch, n_ctx, width).
-            deep: (layers - 1, n_deep, width) that replace the first n_deep of the context's positions before layers 1, 2,
-                ...; raw, without positional embedding. Fewer than depth - 1 leave the deeper layers as they come.
-        """
-        ctx = (ctx if ctx.dim() == 3 else ctx[None]).to(self.dtype)
-        start = self.embed([self.vocabulary.start]).expand(ctx.shape[0], -1, -1)
-        x = torch.cat([start, ctx], dim=1) + self.positions(slice(0, 1 + ctx.shape[1]))
-        layers = []
-        for i, block in enumerate(self.blocks):
-            if deep is not None and 0 < i <= len(deep):
-                own = deep[i - 1].to(x.dtype).expand(x.shape[0], -1, -1)
-                x = torch.cat([x[:, :1], own, x[:, 1 + own.shape[1] :]], dim=1)
-            if i == self.depth - 1:
-                layers.append(Shared(*block.kv(x)))
-            else:
-                q, k, v = block.qkv(x)
-                y = F.scaled_dot_product_attention(*(p.transpose(1, 2) for p in (q, k, v)), is_causal=True)
-                x = block.finish(x, y.transpose(1, 2))
-                layers.append(Shared(k, v))
-        return layers
-
-    def tail(
-        self,
-        x: Tensor,
-        ragged: Ragged,
-        prefix: Sequence[Shared],
-        extra: Sequence[Sequence[Keys]] = (),
-        layers: range | None = None,
-    ) -> Tensor:
-        """Run the classes' own tokens through `layers` (all by default).
-
-        Args:
-            x: (batch or 1, total, width) packed as `ragged` says, positions added.
-            prefix: what stands before them, from `prefix`.
-            extra: for each layer from the first on, further keys that every own token sees.
-
-        Returns:
-            After the last layer the EOT tokens, (batch, n_cls, width); otherwise all tokens, (batch, total, width).
-        """
-        causal = causal_mask(ragged.longest, x.device)
-        for i in layers or range(self.depth):
-            block = self.blocks[i]
-            parts = [prefix[i], *(extra[i] if i < len(extra) else ())]
-            if i == self.depth - 1:
-                k, v = (ragged.pad(part) for part in block.kv(x))
-                x = x[:, ragged.last]
-                q = block.q(x)[:, :, None]
-                mask = causal[[n - 1 for n in ragged.lengths]][:, None, None]
-                return block.finish(x, attend(q, [*parts, Own(k, v, mask)])[:, :, 0])
-            q, k, v = (ragged.pad(part) for part in block.qkv(x))
-            x = block.finish(x, ragged.pack(attend(q, [*parts, Own(k, v, causal)])))
-        return x
+    def enter(self, words: Tensor, where: slice | Tensor) -> Tensor:
+        return words + self.positional_embedding[where].to(self.dtype)
 
     def project(self, x: Tensor, normalised: bool = True) -> Tensor:
-        """EOT tokens (..., width) to L2-normalised text features (..., embed_dim)."""
         features = self.ln_final(x) @ self.text_projection
         return unit(features) if normalised else features.float()
 
-    def forward(
-        self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None, normalised: bool = True
-    ) -> Tensor:
-        """Normalised features of prompts with a learned context: (n_cls, embed_dim), or (batch, n_cls, embed_dim).
-
-        Args:
-            ctx: (n_ctx, width); (batch, n_ctx, width) when it depends on the image; (n_cls, n_ctx, width) for a layout
-                made with `per_class`.
-            layout: where the context stands; see `ContextLayout`.
-            deep: as in `prefix`.
-            normalised: scale features to length 1.
-        """
-        before, x = layout.place(ctx.to(self.dtype), self.embed(layout.tokens))
-        x = self.tail(x + self.positions(layout.position), layout.ragged, self.prefix(before, deep))
-        features = self.project(x, normalised)
-        return features if layout.conditional(ctx) else features[0]
-
 
 class ContextLayout:
-    """Where context, class name and EOT stand in each class's prompt.
+    """Where start, context, class name and end stand in each class's prompt.
 
     Args:
         text: the tower.
@@ -196,58 +206,80 @@ class ContextLayout:
         n_ctx: context length.
         position: of the class name relative to the context: `end`, `middle` or `front`.
         per_class: each class has a context of its own (CoOp's CSC), so none of it can be shared.
+
+    Attributes:
+        packed: where the tokens lie; their table is what `table` gives.
     """
 
     def __init__(
         self, text: TextTower, names: NameTokens, n_ctx: int, position: str = "end", per_class: bool = False
     ) -> None:
+        self.per_class, self.n_ctx = per_class, n_ctx
         ahead = {"end": n_ctx, "middle": n_ctx // 2, "front": 0}[position]
-        self.per_class = per_class
-        self.n_before = 0 if per_class else ahead
-        ctx_in_tail = n_ctx - self.n_before
-        pieces = names.whole
-        base = sum(len(p) for p in pieces)
-        orders, seen = [], 0
+        words = 1 + sum(map(len, names.whole))
+        orders, seen = [], 1
         for c, (name, rest) in enumerate(zip(names.name, names.rest, strict=True)):
-            ctx = [base + (c * n_ctx if per_class else 0) + i for i in range(ctx_in_tail)]
-            split = ahead - self.n_before
-            at_name = [*range(seen, seen + len(name))]
-            seen += len(name)
-            at_rest = [*range(seen, seen + len(rest))]
-            seen += len(rest)
-            orders.append([*ctx[:split], *at_name, *ctx[split:], *at_rest])
-        self._place(text, [t for p in pieces for t in p], orders)
+            first = words + (c * n_ctx if per_class else 0)
+            ctx, at_name = range(first, first + n_ctx), range(seen, seen + len(name))
+            at_rest = range(at_name.stop, at_name.stop + len(rest))
+            orders.append([*ctx[:ahead], *at_name, *ctx[ahead:], *at_rest])
+            seen = at_rest.stop
+        shared = range(words, words + ahead) if text.causal and not per_class else ()
+        self._place(text, names.whole, shared, orders)
+
+    def _place(self, text: TextTower, pieces: Sequence[Sequence[int]], shared: Sequence[int], orders: list) -> None:
+        """Pack tokens given as indices into [start][all pieces][context], in reading order behind the start."""
+        with torch.no_grad():
+            self.words = text.embed([text.vocabulary.start, *(t for p in pieces for t in p)])
+        classes: list[list[Token]] = [[*zip(order, range(1, 1 + len(order)), strict=True)] for order in orders]
+        start: list[Token] = [(0, 0)]
+        if text.causal:
+            self.shared, self.classes = start + classes[0][: len(shared)], [own[len(shared) :] for own in classes]
+        else:
+            self.shared, self.classes = [], [start + own for own in classes]
+        self.causal, self._packed_deep = text.causal, {}
+        self.packed = Packed(self.shared, self.classes, self.causal, self.words)
 
     def conditional(self, ctx: Tensor) -> bool:
         """Whether the context's first axis is the batch of images."""
         return ctx.dim() == 3 and not self.per_class
 
-    def place(self, ctx: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """What all classes share, (batch or 1, n_before, width), and what follows in each, (batch or 1, total, width).
+    def table(self, ctx: Tensor) -> Tensor:
+        """Embeddings of all tokens, (batch or 1, tokens, width): the words', then the context."""
+        own = ctx if self.conditional(ctx) else ctx.reshape(1, -1, ctx.shape[-1])
+        return torch.cat([self.words.expand(len(own), -1, -1), own], dim=1)
 
-        Args:
-            ctx: as for `CausalText`.
-            words: embeddings of `tokens`, (tokens, width).
+    def deep(self, n: int) -> tuple[Packed, Packed]:
+        """For prompts in several layers, which stand in the place of the first `n` vectors of the context.
+
+        Returns:
+            Where the other tokens lie in layers that only read the prompts; and where all lie in layers that do not, as
+            indices into [prompts][tokens of the former].
         """
-        before = ctx[0, :0] if self.per_class else ctx[..., : self.n_before, :]
-        own = ctx if self.per_class else ctx[..., self.n_before :, :]
-        own = own if self.conditional(ctx) else own.flatten(0, -2)[None]
-        table = torch.cat([words.expand(own.shape[0], -1, -1), own], dim=1)
-        return before if before.dim() == 3 else before[None], table.index_select(1, self.order)
-
-    def _place(self, text: TextTower, tokens: list[int], orders: list[list[int]]) -> None:
-        self.tokens = torch.tensor(tokens, device=text.device)
-        self.ragged = Ragged([len(o) for o in orders], text.device)
-        self.order = torch.tensor([i for o in orders for i in o], device=text.device)
-        self.position = 1 + self.n_before + self.ragged.column
+        if n not in self._packed_deep:
+            replaced, at_prompts = range(len(self.words), len(self.words) + n), [(i, 1 + i) for i in range(n)]
+            shared, *classes = ([t for t in own if t[0] not in replaced] for own in (self.shared, *self.classes))
+            reading = Packed(shared, classes, self.causal, self.words, [torch.arange(1, 1 + n)])
+            shared = [(n + i, position) for i, (_, position) in enumerate(shared)]
+            classes = [
+                [(n + i, position) for i, (_, position) in zip(at, own, strict=True)]
+                for at, own in zip(reading.at, classes, strict=True)
+            ]
+            if self.causal:
+                shared += at_prompts
+            else:
+                classes = [own + at_prompts for own in classes]
+            self._packed_deep[n] = reading, Packed(shared, classes, self.causal, self.words)
+        return self._packed_deep[n]
 
     @classmethod
     def plain(cls, text: TextTower, texts: Sequence[Sequence[int]]) -> "ContextLayout":
         """Prompts without context: each of `texts` (word pieces) followed by the end token."""
         layout = cls.__new__(cls)
-        layout.per_class, layout.n_before = False, 0
-        ended = [[*pieces, text.vocabulary.end] for pieces in texts]
-        starts = [sum(len(p) for p in ended[:i]) for i in range(len(ended))]
-        orders = [[*range(s, s + len(p))] for s, p in zip(starts, ended, strict=True)]
-        layout._place(text, [t for p in ended for t in p], orders)
+        layout.per_class, layout.n_ctx = False, 0
+        ended, orders, seen = [[*pieces, text.vocabulary.end] for pieces in texts], [], 1
+        for pieces in ended:
+            orders.append(range(seen, seen + len(pieces)))
+            seen += len(pieces)
+        layout._place(text, ended, (), orders)
         return layout

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
+from vlm.towers.attention import attend
 from vlm.towers.block import Block, LayerNorm, unit
 
 
@@ -99,12 +100,11 @@ class ViT(nn.Module):
         """
         block = self.blocks[-1]
         x, context = self._with_prompts(x, prompts, self.depth - 1)
-        k, v = self._keys(block.kv(x), context)
-        cls = x[:, :1]
-        y = attention(block.q(cls).transpose(1, 2), k, v).transpose(1, 2)
-        return unit(self.ln_post(block.finish(cls, y)[:, 0]) @ self.proj)
+        cls, kv = x[:, :1], self._keys(block.kv(x), context)
+        x = block.finish(cls, attend(block.q(cls), kv, block.heads, attention=attention))
+        return unit(self.ln_post(x[:, 0]) @ self.proj)
 
-    def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, tuple | None]:
+    def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, Tensor | None]:
         """The tokens that layer i computes in full, and the keys and values it only reads."""
         if i >= len(prompts):
             return x, None
@@ -115,17 +115,13 @@ class ViT(nn.Module):
             return torch.cat([x, prompt.expand(len(x), -1, -1)], dim=1), None
         return x, self.blocks[i].kv(prompt)
 
-    def _block(self, block: Block, x: Tensor, context: tuple[Tensor, Tensor] | None) -> Tensor:
-        q, *kv = block.qkv(x)
-        k, v = self._keys(kv, context)
-        y = F.scaled_dot_product_attention(q.transpose(1, 2), k, v)
-        return block.finish(x, y.transpose(1, 2))
+    def _block(self, block: Block, x: Tensor, context: Tensor | None) -> Tensor:
+        q, kv = block.q_kv(x)
+        return block.finish(x, attend(q, self._keys(kv, context), block.heads))
 
     @staticmethod
-    def _keys(kv: Sequence[Tensor], context: tuple[Tensor, Tensor] | None) -> Sequence[Tensor]:
-        if context is not None:
-            kv = [torch.cat([own, c.expand(len(own), -1, -1, -1)], dim=1) for own, c in zip(kv, context, strict=True)]
-        return [part.transpose(1, 2) for part in kv]
+    def _keys(kv: Tensor, context: Tensor | None) -> Tensor:
+        return kv if context is None else torch.cat([kv, context.expand(len(kv), -1, -1)], dim=1)
 
 
 class ResNet(nn.Module):

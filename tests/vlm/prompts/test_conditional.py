@@ -89,13 +89,17 @@ def test_dropout_keeps_the_mean_and_masks_as_asked(tiny_clip, per_image):
     rows = [torch.randn(4, 16) for _ in range(2)]
     model = make(tiny_clip, NAMES[:2], rows, dropout=0.3, dropout_per_image=per_image).train()
     features = torch.nn.functional.normalize(torch.randn(1, 64), dim=-1).expand(3, -1)
+
+    def moved_rows() -> torch.Tensor:
+        return model.text._moved(features, model.text._prepare(len(features)))
+
     with torch.no_grad():
-        moved = model.text._moved(features)
+        moved = moved_rows()
         alike = torch.equal(moved[:, 0], moved[:, 1])
         assert alike is not per_image
-        mean = torch.stack([model.text._moved(features) for _ in range(3000)]).mean(0)
+        mean = torch.stack([moved_rows() for _ in range(3000)]).mean(0)
         model.eval()
-        torch.testing.assert_close(mean, model.text._moved(features), atol=0.15, rtol=0.1)
+        torch.testing.assert_close(mean, moved_rows(), atol=0.15, rtol=0.1)
 
 
 def test_rows_that_do_not_fit_are_refused(tiny_clip):

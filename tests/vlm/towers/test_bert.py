@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.vlm.towers.bert_reference import WORDS, Words, reference, tiny_bert
-from vlm.prompts.conditional_bert import ConditionalBert
+from vlm.prompts.conditional import ConditionalText
 from vlm.towers.block import unit
 from vlm.towers.text import ContextLayout
 from vlm.towers.tokens import NameTokens
@@ -86,7 +86,7 @@ def test_conditional_rows(depth, budget):
     rows = [torch.randn(n, 10) for n in (5, 3, 4)]
     names = NameTokens(text.vocabulary, NAMES, [2 + len(r) for r in rows])
     ctx = embed(bert, "photo of")
-    model = ConditionalBert(text, rows, names, ctx, depth, prefix=1, suffix=2, rank=2, embed_dim=16, budget=budget)
+    model = ConditionalText(text, rows, names, ctx, depth, prefix=1, suffix=2, rank=2, embed_dim=16, budget=budget)
     images = unit(torch.randn(2, 16))
     ours = model.eval()(images)
     expected = torch.stack([_by_the_paper(bert, text, model, rows, f) for f in images])
