@@ -60,6 +60,10 @@ class Configs:
             f"split JSON; {nearest(name, known)}"
         )
 
+    def shots(self, name: str) -> int:
+        """Training images a class where nobody says how many: those of `defaults.yaml` for the data set, else 16."""
+        return self.defaults.get("shots", {}).get(name.lower(), 16)
+
     def dataset_opts(self, name: str, root: Path) -> list[str]:
         """KEY VALUE words that a folder without a configuration of its own needs."""
         if (self.folder / "datasets" / f"{name.lower()}.yaml").is_file() or not self._is_folder(name, root):

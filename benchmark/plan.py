@@ -20,7 +20,8 @@ class Plan:
     methods: tuple[str, ...] = ("ZeroshotCLIP", "CILMP")
     datasets: tuple[str, ...] = ("phantom",)
     seeds: tuple[int, ...] = (1, 2, 3)
-    shots: tuple[int, ...] = (16,)
+    shots: tuple[int, ...] = ()
+    """None: those of configs/defaults.yaml for the data set, else 16."""
     backbone: str = "small_clip"
     root: Path = Path("data")
     output: Path = Path("output")
@@ -33,12 +34,12 @@ class Plan:
     opts: tuple[str, ...] = ()
     """KEY VALUE pairs handed to every run."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Name -> KEY VALUE pairs of a method's variant, which `methods` calls METHOD:NAME (such as CILMP:shuffled)."""
+    """Name -> KEY VALUE pairs of a method's variant, which `methods` calls METHOD:NAME; `benchmark.controls` has some more."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise UserError(f"unknown protocol {self.protocol!r}; {nearest(self.protocol, PROTOCOLS)}")
-        for key in ("methods", "datasets", "seeds", "shots"):
+        for key in ("methods", "datasets", "seeds"):
             if not getattr(self, key):
                 raise UserError(f"the plan's {key} are empty: name at least one")
         for opts in (self.opts, *self.variants.values()):

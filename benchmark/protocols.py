@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmark.configs import Configs, plain
+from benchmark.controls import CONTROLS
 from benchmark.jobs import CLASS_BOUND, UNTRAINED, Job
 from benchmark.plan import Plan
 from toolbox.errors import UserError, nearest
@@ -42,9 +43,10 @@ class _Maker:
     def split(self, name: str) -> tuple[str, str, tuple[str, ...]]:
         """(method, variant, the variant's KEY VALUE pairs)."""
         method, _, variant = name.partition(":")
-        if variant and variant not in self.plan.variants:
-            raise UserError(f"{name}: the plan has no variant {variant!r}; {nearest(variant, self.plan.variants)}")
-        return method, variant, self.plan.variants.get(variant, ())
+        known = {**CONTROLS, **self.plan.variants}
+        if variant and variant not in known:
+            raise UserError(f"{name}: the plan has no variant {variant!r}; {nearest(variant, known)}")
+        return method, variant, known.get(variant, ())
 
     def cfg(self, name: str) -> str:
         method = self.split(name)[0]
@@ -87,7 +89,7 @@ class _Maker:
 
 
 def _base2new(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan):
+    for dataset, method, shots, seed in _cells(plan, maker.configs):
         tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
         base = plan.output / "base2new/train_base" / tail
         new = plan.output / "base2new/test_new" / tail
@@ -96,7 +98,7 @@ def _base2new(plan: Plan, maker: _Maker) -> Iterator[Job]:
 
 
 def _few_shot(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan):
+    for dataset, method, shots, seed in _cells(plan, maker.configs):
         tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
         yield maker.job(method, dataset, seed, shots, plan.output / "few_shot" / tail)
 
@@ -110,7 +112,7 @@ def _full(plan: Plan, maker: _Maker) -> Iterator[Job]:
 
 
 def _cross_dataset(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for source, method, shots, seed in _cells(plan):
+    for source, method, shots, seed in _cells(plan, maker.configs):
         tail = maker.tail(method)
         folder = plan.output / "evaluation" / tail.with_name(f"{tail.name}_{shots}shots")
         trained = folder / source / f"seed{seed}"
@@ -132,7 +134,7 @@ def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
 
 
 def _eval(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan):
+    for dataset, method, shots, seed in _cells(plan, maker.configs):
         # The configuration is that of the run that is tested, which a protocol may choose.
         user, trained = _trained(plan, maker.configs, dataset, method, shots)
         output = plan.output / "eval" / dataset / f"shots_{shots}" / user.tail(method) / f"seed{seed}"
@@ -158,10 +160,10 @@ def _trained(plan: Plan, configs: Configs, dataset: str, method: str, shots: int
     )
 
 
-def _cells(plan: Plan) -> Iterator[tuple[str, str, int, int]]:
+def _cells(plan: Plan, configs: Configs) -> Iterator[tuple[str, str, int, int]]:
     """Seeds run in the outer loop over methods: after the first seed every method has a row in the table."""
     for dataset in plan.datasets:
-        for shots in plan.shots:
+        for shots in plan.shots or (configs.shots(dataset),):
             for seed in plan.seeds:
                 for method in plan.methods:
                     yield dataset, method, shots, seed

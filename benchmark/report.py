@@ -16,6 +16,7 @@ from benchmark.compose import COST, Report, compose
 from benchmark.jobs import ZERO_SHOT
 from benchmark.plan import Plan
 from benchmark.results import METRICS, read_results
+from benchmark.tables import unique
 from toolbox.command import run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text
@@ -46,7 +47,8 @@ def settings_for(plan: Plan, page: bool, made: Collection[str]) -> Settings:
 
     `made` are the methods that have a finished run: only such a one can be compared with the others.
     """
-    trained = [m for m in plan.methods if m != ZERO_SHOT] or list(plan.methods)
+    names = unique(m.partition(":")[0] for m in plan.methods)
+    trained = [m for m in names if m != ZERO_SHOT] or names
     data = plan.datasets[0] if len(plan.datasets) == 1 else f"{len(plan.datasets)}_datasets"
     out = plan.output / "reports" / plan.protocol / data / (trained[0] if len(trained) == 1 else "benchmark")
     runs = {"cross_dataset": "evaluation"}.get(plan.protocol, plan.protocol)

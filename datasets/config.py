@@ -11,6 +11,11 @@ KEYS = {
     "DATASET.SPLIT": Option("", "split file in it, instead of the table's"),
     "DATASET.TEMPLATE": Option("", "prompt with {} for the class name, instead of the table's"),
     "DATASET.MODALITY": Option("", "what the images are, instead of the table's"),
+    "DATASET.CLASS_TEXT": Option(
+        "name",
+        "what stands for a class in prompts: its name, or its description or plain words in llm/descriptions",
+        choices=("name", "description", "plain"),
+    ),
     "DATASET.ALLOW_OUTSIDE": Option(False, "paths of a split may lead out of its folder"),
     "DATALOADER.CACHE": Option(False, "keep decoded, resized images on disk"),
     "DATALOADER.CACHE_FEATURES": Option(False, "keep features of frozen image towers on disk (trainers.life.features)"),

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
 def state(facts: Facts, root: str) -> str:
     """ "ready", or what is missing under `root`."""
     folder = Path(root).expanduser() / facts.folder
-    if facts.name == "phantom" and not (folder / facts.split_file).is_file():
+    if facts.synthetic and not (folder / facts.split_file).is_file():
         return "drawn on first use"
     if not folder.is_dir():
         return "no folder " + facts.folder

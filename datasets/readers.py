@@ -1,4 +1,4 @@
-"""The data set classes: one a row of the table, `phantom`, and `split` for a split of one's own. Importing registers them."""
+"""The data set classes: one a row of the table, and `split` for a split of one's own. Importing registers them."""
 
 import toolbox  # noqa: F401  makes dassl importable
 from dassl.data.datasets import DATASET_REGISTRY
@@ -9,13 +9,13 @@ from .medical import MedicalDataset, override
 from .phantom.generate import ensure_phantom
 
 
-class Phantom(MedicalDataset):
-    """The drawn blood smear; its files are made under the data root when they are not there."""
+class DrawnDataset(MedicalDataset):
+    """A drawn blood smear; its files are made under the data root when they are not there."""
 
     def __init__(self, cfg):
         if not cfg.DATASET.ROOT:
             raise UserError("no data root: give --root DATA, where the phantom is to be drawn")
-        ensure_phantom(cfg.DATASET.ROOT)
+        ensure_phantom(cfg.DATASET.ROOT, self.facts.name)
         super().__init__(cfg)
 
 
@@ -46,7 +46,7 @@ def registry_name(name: str) -> str:
 def register() -> None:
     """Register all classes with Dassl, under Dassl's names and their config names."""
     for facts in FACTS.values():
-        base = Phantom if facts.name == "phantom" else MedicalDataset
+        base = DrawnDataset if facts.synthetic else MedicalDataset
         for name in {facts.name, facts.dassl_name}:
             _register(name, base, {"facts": facts, "__doc__": f"The data set {facts.name}."})
     _register("split", SplitDataset, {"__doc__": SplitDataset.__doc__})

@@ -85,6 +85,19 @@ def read_answers(path: str | Path) -> dict[str, Any]:
     return {**content, "classes": {class_key(name): text.strip() for name, text in classes.items()}}
 
 
+def plain_words(dataset: str) -> dict[str, str]:
+    """Each class of a data set in words that a CLIP understands, from `plain:` in its descriptions.
+
+    Raises UserError for a data set that the project does not know, or whose descriptions have none.
+    """
+    described_classes(dataset)
+    path = DESCRIPTIONS / f"{dataset.lower()}.yaml"
+    plain = yaml.safe_load(path.read_text(encoding="utf-8")).get("plain")
+    if not isinstance(plain, dict) or not all(isinstance(text, str) for text in plain.values()):
+        raise UserError(f"{path} has no mapping `plain:` of class name to words that the CLIP understands: add one")
+    return {class_key(str(name)): text for name, text in plain.items()}
+
+
 @cache
 def _templates() -> dict[str, str]:
     return yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))

@@ -32,6 +32,7 @@ from datasets.loader import ImageDataset, quiet_when_left_alone
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features
+from trainers.life.class_text import class_texts
 from trainers.life.features import Features
 from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
@@ -86,6 +87,11 @@ class PromptTrainer(TrainerX):
         """The method's own part of the configuration."""
         return self.cfg.TRAINER[self.section]
 
+    def _class_texts(self) -> list[str]:
+        """What stands for each class in prompts: its name, unless DATASET.CLASS_TEXT asks for more."""
+        dataset, kind = self.dm.dataset, self.cfg.DATASET.get("CLASS_TEXT", "name")
+        return class_texts(kind, getattr(dataset, "name", self.cfg.DATASET.NAME), dataset.classnames)
+
     def templates(self) -> list[str]:
         """The hand-written prompts that TRAINER.<METHOD>.TEMPLATES asks for."""
         of_dataset = getattr(self.dm.dataset, "templates", None)
@@ -135,7 +141,7 @@ class PromptTrainer(TrainerX):
         clip = vlm.load(backbone.NAME, self.device, self.precision.weights, backbone.get("IMAGE_SIZE", 0))
         check_preprocessing(self.cfg, clip)
         print(f"Backbone: {clip.name}, {self.precision.name}; {toolbox.host()}")
-        self.model = self.make_model(clip, self.dm.dataset.classnames).to(self.device)
+        self.model = self.make_model(clip, self._class_texts()).to(self.device)
         self.scaler = self.precision.scaler
         self.optim = self.sched = None
         if not self.trains:

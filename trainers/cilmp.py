@@ -3,23 +3,28 @@
 The text branch is `vlm.prompts.conditional`, the equations are in `vlm.prompts.intervention`, rows come from `llm`.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from llm.control import control_rows
-from llm.store import embedded_rows, load_rows, read_store
+from llm.control import KINDS, control_rows
+from llm.question import plain_words
+from llm.scaling import RowScaling, row_scaling
+from llm.store import class_key, embedded_rows, load_rows, read_store
 from toolbox.options import Option
 from trainers.base import MOST_LAYERS, MOST_TEXT, MOST_VISION, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
+from vlm.prompts.class_features import class_features
 from vlm.prompts.conditional import ConditionalText
 from vlm.prompts.prompted import PromptedCLIP, initial_ctx, visual_prompts
+from vlm.prompts.rows import RowBatch
 from vlm.towers.tokens import NameTokens
 
-ROWS = ("real", "shuffled", "random", "none")
 MOST_ROWS, MOST_RANK = 1000, 10_000
 
 # Names in the reference program of an intervention's parts.
@@ -42,6 +47,7 @@ class CILMPModel(PromptedCLIP):
         ctx_init: words whose embedding starts the context.
         n_ctx_text, n_ctx_vision: prompt vectors in each tower.
         depth_text, depth_vision: prompted layers in each tower.
+        scaling: how rows are scaled, by statistics that are part of what is saved and loaded; None leaves them as they are.
         intervention: further arguments of `ConditionalText`.
     """
 
@@ -57,13 +63,31 @@ class CILMPModel(PromptedCLIP):
         n_ctx_vision: int,
         depth_text: int,
         depth_vision: int,
+        scaling: RowScaling | None = None,
         **intervention,
     ) -> None:
         super().__init__(clip)
+        self.scaling = scaling
+        if scaling is not None:
+            self.unscaled = rows
+            rows = scaling(rows)
+            self.register_load_state_dict_post_hook(CILMPModel._scale_again)
         names = NameTokens(clip.text.vocabulary, classnames, [n_ctx_text + len(r) for r in rows])
         self.visual = visual_prompts(clip, n_ctx_vision, depth_vision)
         ctx = initial_ctx(clip, ctx_init, n_ctx_text)
         self.text = ConditionalText(clip.text, rows, names, ctx, depth_text, embed_dim=clip.embed_dim, **intervention)
+
+    def _scale_again(self, _) -> None:
+        """Loading brings the statistics of the classes that were trained on."""
+        rows = [r.to(self.text.rows.middle.device) for r in self.scaling(self.unscaled)]
+        self.text.rows = RowBatch.cut(rows, self.text.rows.prefix.shape[1], self.text.rows.suffix.shape[1])
+
+    def make_room(self, state: Mapping[str, Tensor]) -> None:
+        if self.scaling is not None and "scaling.mean" in state:
+            self.scaling.make_room(len(state["scaling.mean"]))
+
+    def about(self) -> dict[str, str]:
+        return {} if self.scaling is None else {"rows_scaling": json.dumps(self.scaling.summary())}
 
     def visual_prompts(self) -> Tensor:
         return self.visual.vectors
@@ -100,8 +124,11 @@ class CILMP(PromptTrainer):
         "LOW_RANK": Option(8, "rank of interventions and projections", 1, MOST_RANK),
         "DROPOUT": Option(0.1, "share of an intervention's output that training drops", 0.0, 0.99),
         "DROPOUT_PER_IMAGE": Option(False, "a mask an image as in the reference, instead of one a batch"),
-        "ROWS": Option(
-            "real", "rows as they are, or a control: those of another class, random ones, none", choices=ROWS
+        "ROWS": Option("real", "rows as they are, or a control (llm.control)", choices=KINDS),
+        "ROWS_SCALING": Option(
+            "none",
+            "centred: less what the training classes' rows have in common (llm.scaling; not in the paper)",
+            choices=("none", "centred"),
         ),
         "ROWS_FILE": Option("", 'rows by `python -m llm.extract`; "" takes the embedded ones of the data set'),
         "GPA": Option(True, "Gaussian averaging of context and visual prompts over the epochs"),
@@ -111,7 +138,7 @@ class CILMP(PromptTrainer):
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> CILMPModel:
         o = self.options
-        rows = self._rows(classnames)
+        rows = self._rows(clip)
         ends = (0, 0) if o.ROWS == "none" else (o.PREFIX_LENGTH, o.SUFFIX_LENGTH)
         return CILMPModel(
             clip,
@@ -122,6 +149,7 @@ class CILMP(PromptTrainer):
             n_ctx_vision=o.N_CTX_VISION,
             depth_text=o.PROMPT_DEPTH_TEXT,
             depth_vision=o.PROMPT_DEPTH_VISION,
+            scaling=row_scaling(o.ROWS_SCALING, rows),
             prefix=ends[0],
             suffix=ends[1],
             rank=o.LOW_RANK,
@@ -129,17 +157,27 @@ class CILMP(PromptTrainer):
             dropout_per_image=o.DROPOUT_PER_IMAGE,
         )
 
-    def _rows(self, classnames: list[str]) -> list[Tensor]:
+    def _rows(self, clip: Backbone) -> list[Tensor]:
         """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for."""
-        kind = self.options.ROWS
-        path = Path(self.options.ROWS_FILE) if self.options.ROWS_FILE else embedded_rows(self.dm.dataset.name)
-        rows = load_rows(path, classnames)
-        meta = read_store(path).meta
-        self.rows_id = {"file": path.name, "sha256": meta["sha256"], "kind": kind}
-        print(f"Rows: {kind}, {len(rows)} classes, {len(rows[0])} x {rows[0].shape[1]}, {meta.get('model', path.name)}")
-        if kind == "none":
-            return [r[:0] for r in rows]
-        return control_rows(kind, rows, max(self.cfg.SEED, 0))
+        o, names = self.options, [class_key(name) for name in self.dm.dataset.classnames]
+        path = Path(o.ROWS_FILE) if o.ROWS_FILE else embedded_rows(self.dm.dataset.name)
+        real = load_rows(path, names)
+        store = read_store(path)
+        self.rows_id = {"file": path.name, "sha256": store.meta["sha256"], "kind": o.ROWS, "scaling": o.ROWS_SCALING}
+        print(
+            f"Rows: {o.ROWS}, {len(real)} classes, {len(real[0])} x {store.width}, {store.meta.get('model', path.name)}"
+        )
+        every = {name: rows.float() for name, rows in store.rows.items()}
+        features = self._planted(clip, store.meta.get("dataset", self.dm.dataset.name)) if o.ROWS == "planted" else None
+        return control_rows(o.ROWS, every, names, max(self.cfg.SEED, 0), store.meta.get("answers"), features)
+
+    @staticmethod
+    @torch.no_grad()
+    def _planted(clip: Backbone, dataset: str) -> dict[str, Tensor]:
+        """The CLIP's text feature (embed_dim,) of each class in plain words."""
+        plain = plain_words(dataset)
+        features = class_features(clip, list(plain.values()), ["a photo of a {}."])
+        return dict(zip(plain, features.float().cpu(), strict=True))
 
     @classmethod
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> CILMPModel:

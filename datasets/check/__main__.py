@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     facts = find_or_own(args.name, args.root)
     if facts.synthetic:
-        ensure_phantom(args.root)
+        ensure_phantom(args.root, facts.name)
     folder = dataset_folder(args.root, facts)
     out = Path(args.out) if args.out else folder / "check"
     report = Report(facts.name)

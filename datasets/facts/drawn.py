@@ -1,23 +1,27 @@
 """Facts of the data sets that are drawn here."""
 
-from ..phantom.cells import CLASSNAMES, MODALITY, TEMPLATES
+from ..phantom import MODALITY, PHANTOMS, TEMPLATES, Phantom
 from .entry import Facts
 
-DRAWN = (
-    Facts(
-        name="phantom",
-        dassl_name="phantom",
-        folder="phantom",
-        split_file="phantom.json",
+
+def _drawn(phantom: Phantom) -> Facts:
+    train, val, test = (count * len(phantom.classnames) for count in phantom.parts.values())
+    return Facts(
+        name=phantom.name,
+        dassl_name=phantom.name,
+        folder=phantom.name,
+        split_file=f"{phantom.name}.json",
         images="images",
-        classnames=tuple(CLASSNAMES),
+        classnames=phantom.classnames,
         modality=MODALITY,
         template=TEMPLATES[0],
         licence="Apache-2.0, as this repository",
         source="drawn by datasets/phantom",
-        sizes=(64 * len(CLASSNAMES), 16 * len(CLASSNAMES), 48 * len(CLASSNAMES)),
+        sizes=(train, val, test),
         warning="synthetic: drawn cells, no patients",
         more_templates=tuple(TEMPLATES[1:]),
         synthetic=True,
-    ),
-)
+    )
+
+
+DRAWN = tuple(map(_drawn, PHANTOMS.values()))

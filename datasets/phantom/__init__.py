@@ -1,6 +1,9 @@
-"""The blood-smear phantom: drawn cells of 16 kinds that stand for a microscope's images, made in seconds on any machine."""
+"""The blood-smear phantoms: drawn cells that stand for a microscope's images, made in seconds on any machine.
 
-from datasets.phantom.cells import CLASSNAMES, MODALITY, PLAIN, TEMPLATES
-from datasets.phantom.generate import ensure_phantom
+`phantom` has 64 invented kinds (`world.py`), `phantom16` 16 of the textbook's (`textbook.py`).
+"""
 
-__all__ = ["CLASSNAMES", "MODALITY", "PLAIN", "TEMPLATES", "ensure_phantom"]
+from datasets.phantom.cells import MODALITY, TEMPLATES
+from datasets.phantom.generate import PHANTOMS, Phantom, ensure_phantom
+
+__all__ = ["MODALITY", "PHANTOMS", "TEMPLATES", "Phantom", "ensure_phantom"]

@@ -96,7 +96,7 @@ class Field:
     def _stain(self, mask: Image.Image, colour: str, opacity: float) -> None:
         jitter = self.rng.normal(0, 5, 3)
         rgb = tuple(int(np.clip(c + j, 0, 255)) for c, j in zip(COLOURS[colour], jitter, strict=True))
-        self.image.paste(rgb, mask=mask.point([int(v * min(opacity, 1.0)) for v in range(256)]))
+        self.image.paste(rgb, mask=mask.point((np.arange(256) * min(opacity, 1.0)).astype(int).tolist()))
 
     def _rim(self, points: np.ndarray, cell: Cell) -> None:
         """A cell's edge stains a little darker than its body."""

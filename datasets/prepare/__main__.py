@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     check(args, options.parse_args([args.name, "--root", args.root]))
     facts = describe(args)
     if facts.synthetic:
-        print(f"{facts.name}: {facts.warning}; split: {ensure_phantom(args.root) / facts.split_file}")
+        print(f"{facts.name}: {facts.warning}; split: {ensure_phantom(args.root, facts.name) / facts.split_file}")
         return 0
     folder = Path(args.root).expanduser() / facts.folder
     if (folder / facts.split_file).exists() and not args.overwrite:

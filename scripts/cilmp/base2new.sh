@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
-# CILMP: train on base classes, test on base and new classes, beside zero-shot CLIP. Usage: base2new.sh [DATA] [DATASET] [BACKBONE]
+# CILMP: train on base classes, test on base and new classes, beside zero-shot CLIP; on the phantom with its control. Usage: base2new.sh [DATA] [DATASET] [BACKBONE]
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
-run_protocol base2new "ZeroshotCLIP CILMP" "$@"
+[ "${2:-phantom}" = phantom ] && control=CILMP:shuffled_rows
+run_protocol base2new "ZeroshotCLIP CILMP ${control:-}" "$@"

@@ -14,7 +14,7 @@ usage: bash $0 [DATA] [DATASET]$shots [BACKBONE]
   DATASET   one or, in quotes, several  (default: phantom)
   BACKBONE  the CLIP, or its file       (default: small_clip)
 
-From the environment: SEEDS="1 2 3"  SHOTS=16  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
+From the environment: SEEDS="1 2 3"  SHOTS=16 (phantom: 4)  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
   TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
   BENCHMARK="--engine ray ..." (options of python -m benchmark.run)
 EOF
@@ -31,7 +31,7 @@ run_protocol() {
     local protocol=$1 methods=$2
     shift 2
     case ${1:-} in -h | --help) usage "$protocol"; exit 0 ;; esac
-    local data=data dataset=${2:-phantom} shots=${SHOTS:-16} backbone most=3
+    local data=data dataset=${2:-phantom} shots=${SHOTS:-} backbone most=3
     [ -n "${1:-}" ] && data=$(absolute "$1")
     if [ "$protocol" = few_shot ]; then
         shots=${3:-$shots} backbone=${4:-small_clip} most=4
@@ -44,8 +44,9 @@ run_protocol() {
         usage "$protocol" >&2
         exit 2
     fi
-    local words=("$protocol" --root "$data" --datasets $dataset --methods $methods --shots $shots --backbone "$backbone")
+    local words=("$protocol" --root "$data" --datasets $dataset --methods $methods --backbone "$backbone")
     words+=(--seeds ${SEEDS:-1 2 3})
+    [ -n "$shots" ] && words+=(--shots $shots)
     [ -n "${CFG:-}" ] && words+=(--cfg $CFG)
     [ -n "${OUTPUT:-}" ] && words+=(--output "$(absolute "$OUTPUT")")
     [ -n "${TARGETS:-}" ] && words+=(--targets $TARGETS)

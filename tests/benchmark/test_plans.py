@@ -100,6 +100,8 @@ def test_published_configuration_of_a_protocol(configs):
 def test_published_configurations_exist():
     configs = Configs()
     for method, files in configs.defaults.items():
+        if method == "shots":
+            continue
         for backbone in files:
             name, _, protocol = backbone.partition(" ")
             assert configs.choose(method, name, protocol, None) == files[backbone]

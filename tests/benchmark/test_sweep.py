@@ -24,12 +24,12 @@ def sweep(configs, tmp_path, monkeypatch):
     """Call the command on three methods' base-to-new with the quick stand-in for train.py; returns the exit code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUNS_LOG", str(tmp_path / "calls"))
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    path = str(HERE.parents[1])
     monkeypatch.setenv("PYTHONPATH", path)
 
     def call(*words, methods="ZeroshotCLIP CoOp CILMP"):
         start = ["base2new", "--methods", *methods.split(), "--seeds", "1", "2", "--configs", str(configs)]
-        return run.main([*start, "--runner", "runs_on_disk:run", *words])
+        return run.main([*start, "--runner", "tests.benchmark.runs_on_disk:run", *words])
 
     return call
 
@@ -83,7 +83,7 @@ def test_bad_input_is_told_once_and_the_rest_is_not_tried(sweep, tmp_path, capsy
         tried.append(argv)
         raise UserError("base-to-new needs 4 classes or more")
 
-    monkeypatch.setattr("runs_on_disk.run", fail)
+    monkeypatch.setattr("tests.benchmark.runs_on_disk.run", fail)
     assert sweep() == 2
     shown = capsys.readouterr()
     assert shown.err.count("base-to-new needs 4 classes or more") == 1
@@ -131,7 +131,7 @@ def test_killed_sweep_goes_on_and_ends_with_the_same_table(sweep, tmp_path, conf
     sweep()
     first = table_of(tmp_path)
     words = ["-m", "benchmark.run", "base2new", "--methods", "ZeroshotCLIP", "CoOp", "CILMP", "--seeds", "1", "2"]
-    words += ["--configs", str(configs), "--runner", "runs_on_disk:run", "--output", "killed"]
+    words += ["--configs", str(configs), "--runner", "tests.benchmark.runs_on_disk:run", "--output", "killed"]
     process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and len(list(Path("killed").rglob("result.json"))) < 3:
         time.sleep(0.005)
@@ -185,8 +185,8 @@ def test_outcome_of_what_a_run_raises(tmp_path, monkeypatch, raised, message, us
     def fail(argv):
         raise raised
 
-    monkeypatch.setattr("runs_on_disk.run", fail)
-    outcome = run_job(job(tmp_path), "runs_on_disk:run")
+    monkeypatch.setattr("tests.benchmark.runs_on_disk.run", fail)
+    outcome = run_job(job(tmp_path), "tests.benchmark.runs_on_disk:run")
     assert (outcome.state, outcome.message, outcome.user_error) == ("failed", message, user_error)
 
 
@@ -194,9 +194,9 @@ def test_a_scheduler_that_stops_a_run_stops_the_sweep(tmp_path, monkeypatch):
     def stop(argv):
         raise SystemExit(143)
 
-    monkeypatch.setattr("runs_on_disk.run", stop)
+    monkeypatch.setattr("tests.benchmark.runs_on_disk.run", stop)
     with pytest.raises(SystemExit):
-        run_job(job(tmp_path), "runs_on_disk:run")
+        run_job(job(tmp_path), "tests.benchmark.runs_on_disk:run")
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can start the count anew")
@@ -206,15 +206,16 @@ def test_peak_memory_is_a_run_s_own(tmp_path, monkeypatch):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     del ballast
     monkeypatch.setattr(
-        "runs_on_disk.run", lambda argv: peak.update(kb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        "tests.benchmark.runs_on_disk.run",
+        lambda argv: peak.update(kb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
     )
-    run_job(job(tmp_path), "runs_on_disk:run")
+    run_job(job(tmp_path), "tests.benchmark.runs_on_disk:run")
     assert peak["kb"] < before - 100_000
 
 
 def test_run_that_writes_nothing_has_failed(tmp_path, monkeypatch):
-    monkeypatch.setattr("runs_on_disk.run", lambda argv: None)
-    outcome = run_job(job(tmp_path), "runs_on_disk:run")
+    monkeypatch.setattr("tests.benchmark.runs_on_disk.run", lambda argv: None)
+    outcome = run_job(job(tmp_path), "tests.benchmark.runs_on_disk:run")
     assert outcome.state == "failed"
     assert "without writing" in outcome.message
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from datasets.facts import FACTS
-from datasets.phantom.cells import CLASSNAMES
 from llm.extraction import Settings, extract
 from llm.models import load_language_model
 from llm.presets import find_preset
@@ -26,8 +25,10 @@ def test_every_data_set_has_rows_for_its_classes_in_label_order(name):
     assert [tensor.shape for tensor in load_rows(embedded_rows(name), names)] == [(6, 384)] * len(names)
 
 
-def test_the_phantom_has_rows():
-    assert len(load_rows(embedded_rows("phantom"), CLASSNAMES)) == 16
+def test_the_phantom_has_harder_rows_too():
+    names = list(FACTS["phantom"].classnames)
+    assert described_classes("phantom-paraphrased").classnames == names
+    assert len(load_rows(embedded_rows("phantom-paraphrased"), names)) == 64
 
 
 @pytest.mark.parametrize("name", described_datasets())
@@ -72,4 +73,5 @@ def test_classes_of_a_data_set_differ():
     for name in described_datasets():
         rows = torch.stack([tensor.float().flatten() for tensor in read_store(embedded_rows(name)).rows.values()])
         cosine = torch.nn.functional.cosine_similarity(rows[:, None], rows[None], dim=-1)
-        assert float((cosine - torch.eye(len(rows))).max()) < 0.985, name
+        limit = 0.998 if name.startswith("phantom") else 0.985  # kinds of `phantom` may differ in one fact alone
+        assert float((cosine - torch.eye(len(rows))).max()) < limit, name

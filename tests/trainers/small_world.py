@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import train
-from datasets.phantom.generate import CLASSNAMES, draw_class
+from datasets.phantom import PHANTOMS
 from llm.store import save_rows
 
 CLASSES = ("discocyte", "sickle_cell", "target cell", "basophil")
@@ -76,7 +76,8 @@ def logits(folder: Path) -> np.ndarray:
 
 
 def draw_cells(folder: Path, classes: Sequence[str] = CLASSES) -> None:
-    """A few of the phantom's cells, 40 px, with a split JSON beside them."""
+    """A few of the textbook's cells, 40 px, with a split JSON beside them."""
+    phantom = PHANTOMS["phantom16"]
     split: dict[str, list] = {}
     folder.mkdir()
     for part, count in COUNTS.items():
@@ -84,7 +85,7 @@ def draw_cells(folder: Path, classes: Sequence[str] = CLASSES) -> None:
         for label, name in enumerate(classes):
             for i in range(count):
                 index = i + sum(COUNTS[before] for before in split if before != part)
-                pixels = draw_class(CLASSNAMES.index(name.replace("_", " ")), index, side=40)
+                pixels = phantom.image(phantom.classnames.index(name.replace("_", " ")), index, side=40)
                 file = f"{part}_{label}_{i}.png"
                 Image.fromarray(pixels).save(folder / file)
                 split[part].append([file, label, name])

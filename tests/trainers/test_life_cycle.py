@@ -157,16 +157,20 @@ def test_class_specific_contexts_are_refused_on_other_classes(world):
 @pytest.mark.parametrize(
     "method, option, message",
     [
-        ("CoOp", {"TRAINER__COOP__N_CTX": 0}, r"number of text prompt vectors \(N_CTX\) is 0: use 1 or more"),
+        ("CoOp", {"TRAINER__COOP__N_CTX": 0}, r"COOP.N_CTX is 0: context vectors; give 1 to 245"),
         ("CoOp", {"TRAINER__COOP__N_CTX": 99}, "class 'discocyte': its prompt needs .* the text tower has 77"),
-        ("CoOp", {"TRAINER__COOP__CLASS_TOKEN_POSITION": "back"}, "choose end, middle or front"),
-        ("VPT", {"TRAINER__VPT__N_CTX_VISION": 0}, r"number of vision prompt vectors \(N_CTX\) is 0"),
+        ("CoOp", {"TRAINER__COOP__CLASS_TOKEN_POSITION": "back"}, "give end, middle or front"),
+        ("VPT", {"TRAINER__VPT__N_CTX_VISION": 0}, "prompt vectors in the image tower; give 1 to"),
         ("MaPLe", {"TRAINER__MAPLE__PROMPT_DEPTH": 9}, "vision prompt depth is 9 but the vision tower has 3 layers"),
         ("MaPLe", {"TRAINER__MAPLE__N_CTX": 6}, "CTX_INIT 'a photo of a' has 4 word pieces but N_CTX is 6"),
-        ("IVLP", {"TRAINER__IVLP__PROMPT_DEPTH_TEXT": 0}, "text prompt depth is 0 but the text tower has 3 layers"),
+        ("IVLP", {"TRAINER__IVLP__PROMPT_DEPTH_TEXT": 0}, "PROMPT_DEPTH_TEXT is 0: prompted layers of the text tower"),
         ("KgCoOp", {"TRAINER__KGCOOP__TEMPLATES": "cells"}, "KGCOOP.TEMPLATES: 'cells' must have exactly one {}"),
-        ("TipAdapter", {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": 0}, "AUGMENT_EPOCH is 0: use 1 or more"),
-        ("CoCoOp", {"TRAINER__COCOOP__PREC": "fp8"}, "PREC is 'fp8'; choose one of"),
+        (
+            "TipAdapter",
+            {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": 0},
+            "AUGMENT_EPOCH is 0: augmented views of each training image; give 1",
+        ),
+        ("CoCoOp", {"TRAINER__COCOOP__PREC": "fp8"}, "PREC is 'fp8': numbers to compute in"),
     ],
 )
 def test_impossible_options_are_refused_in_a_sentence(world, method, option, message):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.phantom.cells import CLASSNAMES, KINDS, PLAIN, draw_cell
-from datasets.phantom.generate import draw_class
+from datasets.phantom import PHANTOMS
+from datasets.phantom.cells import draw_cell
+from datasets.phantom.textbook import KINDS, PLAIN
 from vlm.small_clip import WEIGHTS, evaluate, state_dict
 from vlm.small_clip.architecture import CONTEXT, EMBED, TEXT, TEXT_WIDTH, VISION, VOCABULARY, build
 from vlm.small_clip.captions import all_words, caption, facts
@@ -85,7 +86,9 @@ def test_no_caption_names_a_kind_of_cell():
         words.add(caption(facts(random_cell(rng)), rng)[0])
     for text in words:
         assert not JARGON.search(text.lower()), text
-    assert all(JARGON.search(name) for name in CLASSNAMES)
+    assert all(JARGON.search(name) for name in PLAIN)
+    said = {word for text in words for word in re.findall("[a-z]+", text.lower())}
+    assert not any(name.split()[0].lower() in said for name in PHANTOMS["phantom"].classnames)
     assert not any(JARGON.search(text) for text in PLAIN.values())
 
 
@@ -166,12 +169,14 @@ def test_the_recipe_runs_and_its_file_is_read_back(tmp_path):
     assert torch.allclose(state["token_embedding.weight"][ids], trained.token_embedding.weight, atol=1e-3)
 
 
-def test_plain_words_are_understood_and_names_are_not(model):
-    images = np.stack([draw_class(label, 100 + i) for label in range(16) for i in range(6)])
-    labels = np.repeat(np.arange(16), 6)
+@pytest.mark.parametrize(("name", "count", "known", "unknown"), [("phantom16", 6, 50, 30), ("phantom", 2, 50, 10)])
+def test_plain_words_are_understood_and_names_are_not(model, name, count, known, unknown):
+    phantom = PHANTOMS[name]
+    images, labels = evaluate.phantom_part(phantom, 100, count)
     features = evaluate.image_features(model, images)
-    names = evaluate.zero_shot(features, evaluate.text_features(model, CLASSNAMES), labels).mean()
-    plain = evaluate.zero_shot(features, evaluate.text_features(model, [PLAIN[n] for n in CLASSNAMES]), labels).mean()
-    assert plain > 50
-    assert names < 30
-    assert evaluate.text_features(model, CLASSNAMES).norm(dim=1) == pytest.approx(torch.ones(16), abs=1e-5)
+    names, words = list(phantom.classnames), phantom.plain()
+    jargon = evaluate.text_features(model, names)
+    assert evaluate.zero_shot(features, jargon, labels).mean() < unknown
+    plain = evaluate.text_features(model, [words[n] for n in names])
+    assert evaluate.zero_shot(features, plain, labels).mean() > known
+    assert jargon.norm(dim=1) == pytest.approx(torch.ones(len(names)), abs=1e-5)

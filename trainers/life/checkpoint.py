@@ -26,6 +26,7 @@ def describe(trainer: Run) -> dict[str, str]:
         "backbone_hash": clip.weights_hash,
         "classnames": json.dumps(trainer.dm.dataset.classnames),
         "options": json.dumps(dict(trainer.options), default=str),
+        **trainer.model.about(),
     }
 
 
@@ -85,6 +86,9 @@ def from_reference(trainer: Run, state: dict[str, Tensor], path: Path) -> dict[s
         raise UserError(
             f"{path} holds no checkpoint of {type(trainer).__name__}, ours or the reference program's{lacks}"
         )
+    trained = {by_parameter[id(parameter)] for _, parameter, _ in names}
+    if beyond := sorted(set(own) - trained):
+        raise UserError(f"{path} is of the reference program, which knows no {beyond[0]}: choose options without it")
     for name, parameter, index in names:
         place = own[by_parameter[id(parameter)]]
         place = place if index is None else place[index]

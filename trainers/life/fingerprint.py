@@ -22,6 +22,7 @@ def identity(trainer: Run) -> dict[str, str]:
         "precision": trainer.precision.name,
         "class names": ", ".join(dataset.classnames),
         **{f"split ({part})": value for part, value in getattr(dataset, "split_id", {}).items() if part != "test"},
+        "DATASET.CLASS_TEXT": cfg.DATASET.get("CLASS_TEXT", "name"),
         "rows": rows.get("sha256", ""),
         "SEED": str(cfg.SEED),
         "TEST.FINAL_MODEL": cfg.TEST.FINAL_MODEL,

@@ -64,6 +64,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "split": getattr(dataset, "split_id", {}),
         "rows": getattr(trainer, "rows_id", None),
         "weights": getattr(trainer, "tested", None),
+        "class_text": cfg.DATASET.get("CLASS_TEXT", "name"),
         "classnames": list(dataset.classnames),
         "templates": list(getattr(dataset, "templates", [])),
         "metrics": scores,

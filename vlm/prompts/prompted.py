@@ -95,6 +95,10 @@ class PromptedCLIP(nn.Module):
     def make_room(self, state: Mapping[str, Tensor]) -> None:
         """Called before `state` is loaded, for models with tensors whose size depends on the training images."""
 
+    def about(self) -> dict[str, str]:
+        """What the header of its checkpoints says of the model beside the usual, for people."""
+        return {}
+
     def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
         """(name in the method's reference program, our parameter, index into its first axis or None), for its files."""
         return iter(())

@@ -1,4 +1,4 @@
-"""What the small CLIP knows of the phantom: `python -m vlm.small_clip.evaluate [--weights FILE]`.
+"""What the small CLIP knows of a phantom: `python -m vlm.small_clip.evaluate [--dataset phantom16] [--weights FILE]`.
 
 Zero-shot accuracy with the classes' names (jargon), with plain descriptions, and a linear probe on the image features.
 """
@@ -13,8 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn import functional as F
 
-from datasets.phantom.cells import CLASSNAMES, PLAIN, TEMPLATES
-from datasets.phantom.generate import PARTS, draw_class
+from datasets.phantom import PHANTOMS, TEMPLATES, Phantom
 from toolbox.command import run_command
 from vlm.small_clip import WEIGHTS, state_dict
 from vlm.small_clip.architecture import MEAN, STD, build
@@ -42,10 +41,11 @@ def text_features(model: torch.nn.Module, names: list[str]) -> Tensor:
     return F.normalize(model.encode_text(tokenizer([TEMPLATES[0].format(name) for name in names])), dim=1)
 
 
-def phantom_part(first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures number `first` to `first + count` of each class, (16 * count, 64, 64, 3), and their labels."""
-    images = [draw_class(label, first + i) for label in range(len(CLASSNAMES)) for i in range(count)]
-    return np.stack(images), np.repeat(np.arange(len(CLASSNAMES)), count)
+def phantom_part(phantom: Phantom, first: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures number `first` to `first + count` of each class, (classes * count, 64, 64, 3), and their labels."""
+    n = len(phantom.classnames)
+    images = [phantom.image(label, first + i) for label in range(n) for i in range(count)]
+    return np.stack(images), np.repeat(np.arange(n), count)
 
 
 def zero_shot(image: Tensor, text: Tensor, labels: np.ndarray) -> np.ndarray:
@@ -68,19 +68,22 @@ def halves(image: Tensor, text: Tensor, labels: np.ndarray) -> tuple[float, floa
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vlm.small_clip.evaluate", description=__doc__.split(":")[0])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    model = load(parser.parse_args().weights)
-    images, labels = phantom_part(PARTS["train"] + PARTS["val"], PARTS["test"])
+    parser.add_argument("--dataset", choices=list(PHANTOMS), default="phantom")
+    args = parser.parse_args()
+    model, phantom = load(args.weights), PHANTOMS[args.dataset]
+    parts, names, words = phantom.parts, list(phantom.classnames), phantom.plain()
+    images, labels = phantom_part(phantom, parts["train"] + parts["val"], parts["test"])
     features = image_features(model, images)
-    jargon, plain = text_features(model, CLASSNAMES), text_features(model, [PLAIN[name] for name in CLASSNAMES])
+    jargon, plain = text_features(model, names), text_features(model, [words[name] for name in names])
     for title, text in (("names", jargon), ("plain words", plain)):
         print(f"zero-shot, {title}: all {{:.1f}}, base {{:.1f}}, new {{:.1f}}".format(*halves(features, text, labels)))
     for name, one, two in zip(
-        CLASSNAMES, zero_shot(features, jargon, labels), zero_shot(features, plain, labels), strict=True
+        names, zero_shot(features, jargon, labels), zero_shot(features, plain, labels), strict=True
     ):
-        print(f"  {name:15s} {one:5.1f} {two:5.1f}")
-    train_images, train_labels = phantom_part(0, PARTS["train"])
+        print(f"  {name:16s} {one:5.1f} {two:5.1f}")
+    train_images, train_labels = phantom_part(phantom, 0, parts["train"])
     probe = LogisticRegression(C=100, max_iter=2000).fit(image_features(model, train_images).numpy(), train_labels)
-    print(f"linear probe, {PARTS['train']} a class: {100 * probe.score(features.numpy(), labels):.1f}")
+    print(f"linear probe, {parts['train']} a class: {100 * probe.score(features.numpy(), labels):.1f}")
 
 
 if __name__ == "__main__":

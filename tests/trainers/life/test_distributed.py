@@ -21,7 +21,8 @@ from tests.trainers.small_world import SmallWorld
 world = SmallWorld.__new__(SmallWorld)
 world.root = Path(sys.argv[2])
 world.clip, world.rows = world.root / "tiny.safetensors", world.root / "rows.safetensors"
-world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)', "TRAINER__CILMP__DROPOUT": 0.1})
+cilmp = {"TRAINER__CILMP__DROPOUT": 0.1, "TRAINER__CILMP__ROWS_SCALING": "centred"}
+world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)'}, **cilmp)
 """
 
 
