@@ -61,9 +61,10 @@ class Locator:
 
     def hint(self, name: str) -> str:
         """What else might be meant by a name that fits no file."""
-        others = self.by_stem.get(PurePosixPath(plain_path(name)).stem.lower(), [])
-        kind = PurePosixPath(others[0]).suffix if others else ""
-        return f" (there is {others[0]}: for files of that kind give --path-template '{{:stem}}{kind}')" if kind else ""
+        wanted = PurePosixPath(plain_path(name))
+        other = next(iter(self.by_stem.get(wanted.stem.lower(), [])), "")
+        kind = "{:name}" if PurePosixPath(other).name == wanted.name else "{:stem}" + PurePosixPath(other).suffix
+        return f" (there is {other}: if files like it are meant, give --path-template '{kind}')" if other else ""
 
     def _ways(self, wanted: str) -> list[str]:
         """Paths below the download that a path may mean as it is written."""

@@ -140,9 +140,10 @@ def _part(value: str, table: Path, name: str) -> str:
 
 def _check_missing(missing: list[str], rows: list, allowed: int, table: Path, locator: Locator) -> None:
     if len(missing) > allowed:
-        what = f"{table.name}: {len(missing)} of {len(rows)} rows name no image below {locator.raw.root}"
+        skip = f"; --skip-missing {len(missing)} leaves them out" if len(missing) < len(rows) else ""
         raise UserError(
-            f"{what}, first: {missing[0]!r}{locator.hint(missing[0])}; --skip-missing {len(missing)} leaves them out"
+            f"{table.name}: {len(missing)} of {len(rows)} rows name no image below {locator.raw.root}, first: "
+            f"{missing[0]!r}{locator.hint(missing[0])}{skip}"
         )
 
 

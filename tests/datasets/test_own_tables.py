@@ -108,7 +108,11 @@ def test_a_row_finds_its_file(csv, tmp_path, name, files, found):
             ["img/{i}.jpg"],
             r"8 of 8 rows name no image .*there is img/0\.jpg.*--path-template '{:stem}\.jpg'",
         ),
-        ("test/{i}.png", ["train/{i}.png"], r"first: 'test/0\.png'"),
+        (
+            "test/{i}.png",
+            ["train/{i}.png"],
+            r"first: 'test/0\.png' \(there is train/0\.png: .* --path-template '{:name}'\)$",
+        ),
         ("{i}.png", ["a/{i}.png", "b/{i}.png"], r"2 images are called '0\.png': a/0\.png and b/0\.png"),
         ("{i}", ["img/{i}.png", "img/{i}.jpg"], "2 images are called '0'"),
         ("p{i}", ["a/p{i}/1.png", "b/p{i}/1.png"], "may be the folder a/p0 or b/p0"),
