@@ -70,7 +70,7 @@ def labels(results: list[Result]) -> dict[str, list[Result]]:
 
 
 def _short_variant(variant: str, cfg: str, same: list[tuple]) -> str:
-    """Without the configuration's name where all of the method's rows have that one: small_clip-shuffled_rows is "shuffled rows"."""
+    """Without the configuration's name, where all rows of the method have it: "small_clip-no_rows" becomes "no rows"."""
     if all(key[1] == cfg or key[1].startswith(f"{cfg}-") for key in same):
         return variant.removeprefix(cfg).removeprefix("-").replace("_", " ")
     return variant

@@ -168,7 +168,7 @@ def test_class_specific_contexts_are_refused_on_other_classes(world):
         (
             "TipAdapter",
             {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": 0},
-            "AUGMENT_EPOCH is 0: augmented views of each training image; give 1",
+            "AUGMENT_EPOCH is 0: augmented views",
         ),
         ("CoCoOp", {"TRAINER__COCOOP__PREC": "fp8"}, "PREC is 'fp8': numbers to compute in"),
     ],
