@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
 
 from .fewshot import writable
-from .images import read_image
+from .images import DEFAULT, read_image
 from .progress import bar
+from .reading import Reading
 
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 64  # decoded images held in memory while the file is written
 _FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -57,7 +58,7 @@ class ImageCache:
 def open_cache(cfg, sums: Mapping[str, str]) -> ImageCache:
     """The cache of the images that are the keys of `sums` (see `build_cache`) at the configured size."""
     size = cfg.DATALOADER.CACHE_SIZE or min(cfg.INPUT.SIZE)
-    return build_cache(_folder(cfg), list(sums), size, cfg.INPUT.INTERPOLATION, sums)
+    return build_cache(_folder(cfg), list(sums), size, cfg.INPUT.INTERPOLATION, sums, Reading.of(cfg))
 
 
 def build_cache(
@@ -66,18 +67,25 @@ def build_cache(
     size: int,
     interpolation: str = "bicubic",
     sums: Mapping[str, str] | None = None,
+    reading: Reading = DEFAULT,
 ) -> ImageCache:
     """Cache `paths` under `folder` with a shorter side of at most `size` pixels, or open the one that is there.
 
-    The file's name is a hash of the paths, their sizes and times, `size` and `interpolation`: other images, another file.
+    The file's name is a hash of the paths, their sizes and times, `size`, `interpolation` and `reading` (how the files are
+    read): other images, another file.
     `sums` may give the SHA-256 that an image must have when it is decoded.
     Raises UserError if an image cannot be read or the disk has no room.
     """
     paths = sorted(set(paths))
-    stem = Path(folder) / files_key([FORMAT, size, interpolation], paths)
+    stem = Path(folder) / files_key([FORMAT, size, interpolation, *reading.key()], paths)
     pixels_path, index_path = stem.with_suffix(".u8"), stem.with_suffix(".json")
     if not (pixels_path.is_file() and index_path.is_file()):
-        _write(pixels_path, index_path, paths, size, interpolation, sums or {})
+
+        def decode(path: str) -> np.ndarray:
+            image = read_image(path, (sums or {}).get(path, ""), reading)
+            return np.ascontiguousarray(shrink(image, size, interpolation))
+
+        _write(pixels_path, index_path, paths, size, decode)
     try:
         index = json.loads(index_path.read_text(encoding="utf-8"))
         intact = pixels_path.stat().st_size == sum(h * w * 3 for _, h, w, _ in index.values()) and index.keys() == set(
@@ -108,7 +116,7 @@ def _folder(cfg) -> Path:
 
 
 def _write(
-    pixels_path: Path, index_path: Path, paths: Sequence[str], size: int, interpolation: str, sums: Mapping[str, str]
+    pixels_path: Path, index_path: Path, paths: Sequence[str], size: int, decode: Callable[[str], np.ndarray]
 ) -> None:
     pixels_path.parent.mkdir(parents=True, exist_ok=True)
     needed, free = len(paths) * size * size * 3, shutil.disk_usage(pixels_path.parent).free
@@ -116,9 +124,6 @@ def _write(
         raise UserError(
             f"the image cache needs about {needed >> 20} MB and {pixels_path.parent} has {free >> 20}; set DATALOADER.CACHE_DIR"
         )
-
-    def decode(path: str) -> np.ndarray:
-        return np.ascontiguousarray(shrink(read_image(path, sums.get(path, "")), size, interpolation))
 
     index: dict[str, list[int]] = {}
     offset = 0

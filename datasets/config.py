@@ -16,7 +16,12 @@ KEYS = {
         "what stands for a class in prompts: its name, or its description or plain words in llm/descriptions",
         choices=("name", "description", "plain"),
     ),
+    "DATASET.WINDOW": Option(
+        "", 'window for grey DICOM images: "40 400", lung, bone, brain, soft tissue; "" is the one in the file'
+    ),
     "DATASET.ALLOW_OUTSIDE": Option(False, "paths of a split may lead out of its folder"),
+    "INPUT.EXIF": Option(True, "turn images as their EXIF orientation says; False for numbers made without it"),
+    "INPUT.ALLOW_TRUNCATED": Option(False, "read JPEGs that lack their last bytes; what is missing is grey"),
     "DATALOADER.CACHE": Option(False, "keep decoded, resized images on disk"),
     "DATALOADER.CACHE_FEATURES": Option(False, "keep features of frozen image towers on disk (trainers.life.features)"),
     "DATALOADER.CACHE_DIR": Option(

@@ -12,6 +12,7 @@ from dassl.data.data_manager import DatasetWrapper
 
 from .cache import open_cache
 from .images import read_image
+from .reading import Reading
 
 
 def quiet_when_left_alone(_worker: int) -> None:
@@ -36,6 +37,7 @@ class ImageDataset(DatasetWrapper):
     def __init__(self, cfg, data_source, transform=None, is_train=False):
         super().__init__(cfg, data_source, transform=transform, is_train=is_train)
         self.sums = {item.impath: getattr(item, "sha256", "") for item in data_source}
+        self.reading = Reading.of(cfg)
         self.read = open_cache(cfg, self.sums).read if cfg.DATALOADER.CACHE else self._decode
 
     def __getitem__(self, index: int) -> dict:
@@ -53,7 +55,7 @@ class ImageDataset(DatasetWrapper):
         return output
 
     def _decode(self, path: str) -> Image.Image:
-        return read_image(path, self.sums[path])
+        return read_image(path, self.sums[path], self.reading)
 
     def _augment(self, transform: Callable, image: Image.Image) -> torch.Tensor | list[torch.Tensor]:
         images = [transform(image) for _ in range(self.k_tfm)]

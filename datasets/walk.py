@@ -16,11 +16,8 @@ from PIL import Image
 
 from toolbox.errors import UserError
 
-from .images import SUFFIXES as _USUAL
+from .images import FORMATS, SUFFIXES
 
-_MORE = (".jfif", ".jpe", ".jp2", ".j2k", ".jpf", ".jpx", ".pgm", ".ppm", ".pnm", ".pbm", ".dib")
-SUFFIXES = tuple(dict.fromkeys([*_USUAL, *_MORE]))
-_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 _NEVER = (
     ".csv",
     ".tsv",
@@ -139,7 +136,7 @@ def is_image(path: Path) -> bool:
                 return not _holds_no_picture(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            Image.open(path, formats=_FORMATS).close()
+            Image.open(path, formats=FORMATS).close()
         return True
     except Image.DecompressionBombError:  # an image, and reading it will say that it is too large
         return True

@@ -77,7 +77,7 @@ def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Pa
     names: dict[str, int] = {}
     for path in files:
         try:
-            image = read_image(path)
+            image = read_image(path, reading=run.reading)
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)
             unread += 1
@@ -136,7 +136,7 @@ def _read_all(run: "SavedRun", files: list[Path]) -> tuple["Tensor", int]:
     images, unread = [], 0
     for path in files:
         try:
-            images.append(run.transform(read_image(path)))
+            images.append(run.transform(read_image(path, reading=run.reading)))
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)
             unread += 1

@@ -24,6 +24,8 @@ from toolbox.files import atomic_json, atomic_path
 if TYPE_CHECKING:
     from PIL import Image
 
+    from datasets.reading import Reading
+
 
 def class_list(text: str) -> list[str] | None:
     """Class names separated by ";"; None for no text.
@@ -39,8 +41,13 @@ def class_list(text: str) -> list[str] | None:
     return names
 
 
-def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tuple[list[Path], list["Image.Image"]]]:
-    """Images in batches of `size` with their paths; those that cannot be read go to `unread`, with the reason."""
+def batches(
+    paths: list[Path], size: int, reading: "Reading", unread: dict[str, str]
+) -> Iterator[tuple[list[Path], list["Image.Image"]]]:
+    """Images in batches of `size` with their paths, read as the run read its own.
+
+    Those that cannot be read go to `unread`, with the reason.
+    """
     from rich.console import Console
     from rich.progress import track
 
@@ -50,7 +57,7 @@ def batches(paths: list[Path], size: int, unread: dict[str, str]) -> Iterator[tu
     hidden = not sys.stderr.isatty()
     for path in track(paths, "Predicting", console=Console(stderr=True), transient=True, disable=hidden):
         try:
-            images.append(read_image(path))
+            images.append(read_image(path, reading=reading))
             files.append(path)
         except UserError as error:
             unread[str(path)] = str(error)
@@ -138,7 +145,7 @@ def main(argv: Sequence[str]) -> int:
     if not args.overwrite:
         check_free(args.out, about)
     rows, unread = [], {}
-    for files, images in batches(paths, args.batch_size, unread):
+    for files, images in batches(paths, args.batch_size, run.reading, unread):
         inputs = torch.stack([run.transform(image) for image in images])
         for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
             likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]

@@ -1,6 +1,7 @@
 """Tiny images and splits on disk for tests."""
 
 import json
+import struct
 import zlib
 from pathlib import Path
 
@@ -39,3 +40,23 @@ def save(root: Path, content: dict, name: str = "cells") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return path
+
+
+def png16(path: Path, values: np.ndarray) -> Path:
+    """Write uint16 values (height, width) or (height, width, 2, 3 or 4: LA, RGB, RGBA) as a PNG of 16 bits a channel."""
+    height, width, channels = values.shape if values.ndim == 3 else (*values.shape, 1)
+    rows = np.frombuffer(values.astype(">u2").tobytes(), np.uint8).reshape(height, -1)
+    step = 2 * channels
+    filtered = rows.copy()
+    filtered[:, step:] -= rows[:, :-step]  # the filter Sub
+    data = b"".join(b"\1" + row.tobytes() for row in filtered)
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG file."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

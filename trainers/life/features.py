@@ -2,7 +2,7 @@
 
 Methods without visual prompts see the same features whatever they learn. They are shared by all methods and seeds of a
 process; with DATALOADER.CACHE_FEATURES also by later processes. The key is everything they depend on: backbone weights,
-precision and device, transform, and the files with their sizes and times.
+precision and device, how images are read, transform, and the files with their sizes and times.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from toolbox.files import atomic_write
 from trainers.life.run import Run
 from vlm.prompts.prompted import PromptedCLIP
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 8  # lists of files in memory
 _memory: "OrderedDict[str, Tensor]" = OrderedDict()
 
@@ -74,7 +74,7 @@ def of_loader(trainer: Run, loader: DataLoader) -> Features:
     """Features of a loader that goes through its files in order, computed only if they are not kept anywhere."""
     items = loader.dataset.data_source
     paths = [item.impath for item in items]
-    key = _key(trainer, repr(loader.dataset.transform), paths)
+    key = _key(trainer, [repr(loader.dataset.transform), *loader.dataset.reading.key()], paths)
     file = _folder(trainer.cfg) / f"{key}.safetensors" if trainer.cfg.DATALOADER.CACHE_FEATURES else None
     values = _memory.get(key)
     if values is None and file is not None:
@@ -103,8 +103,8 @@ def compute(trainer: Run, loader: DataLoader) -> Tensor:
         return torch.cat([trainer.model.clip.image(batch["img"].to(trainer.device)).float() for batch in loader])
 
 
-def _key(trainer: Run, transform: str, paths: Sequence[str]) -> str:
-    what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, transform]
+def _key(trainer: Run, pixels: list, paths: Sequence[str]) -> str:
+    what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, *pixels]
     return files_key(what, paths)
 
 

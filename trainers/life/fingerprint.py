@@ -25,6 +25,7 @@ def identity(trainer: Run) -> dict[str, str]:
         "DATASET.CLASS_TEXT": cfg.DATASET.get("CLASS_TEXT", "name"),
         "rows": rows.get("sha256", ""),
         "SEED": str(cfg.SEED),
+        "DATASET.WINDOW": cfg.DATASET.WINDOW,
         "TEST.FINAL_MODEL": cfg.TEST.FINAL_MODEL,
         **dict(_texts(cfg.OPTIM, "OPTIM")),
         **dict(_texts(cfg.INPUT, "INPUT")),

@@ -14,6 +14,7 @@ import torch
 from yacs.config import CfgNode
 
 import toolbox
+from datasets.reading import Reading
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path
 from toolbox.seals import check_seal, seal
@@ -60,7 +61,12 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "cfg": getattr(trainer, "config_name", "default"),
         "backbone": clip.name,
         "backbone_hash": clip.weights_hash,
-        "transform": f"{clip.image_size} px, {cfg.INPUT.INTERPOLATION}, mean {clip.mean}, std {clip.std}",
+        "transform": ", ".join(
+            [
+                f"{clip.image_size} px, {cfg.INPUT.INTERPOLATION}, mean {clip.mean}, std {clip.std}",
+                *Reading.of(cfg).said(),
+            ]
+        ),
         "split": getattr(dataset, "split_id", {}),
         "rows": getattr(trainer, "rows_id", None),
         "weights": getattr(trainer, "tested", None),

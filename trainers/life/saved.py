@@ -12,6 +12,7 @@ from torch import Tensor
 from yacs.config import CfgNode
 
 from dassl.data.transforms import build_transform
+from datasets.reading import Reading
 from toolbox.errors import UserError, nearest
 from trainers.base import PromptTrainer
 from trainers.life.config import extend_cfg, methods
@@ -42,6 +43,11 @@ class SavedRun:
     @cached_property
     def transform(self) -> Any:
         return build_transform(self.trainer.cfg, is_train=False)
+
+    @property
+    def reading(self) -> Reading:
+        """How the run read its images, for `datasets.images.read_image`."""
+        return Reading.of(self.trainer.cfg)
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Tensor:
@@ -82,6 +88,7 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
 def _config(result: dict[str, Any]) -> CfgNode:
     cfg = CfgNode.load_cfg(result["config"])
     cfg.defrost()
+    cfg.INPUT.setdefault("EXIF", False)  # runs that do not have the key were trained without it
     extend_cfg(cfg)  # keys that came after the run was made
     cfg.VERBOSE = False
     cfg.freeze()
