@@ -242,7 +242,7 @@ def test_images_under_two_labels_are_left_out_of_pbc_and_copies_stay_together(tm
     first, second, *_ = sorted((folder / "basophil").iterdir())
     (folder / "neutrophil/NEU_twice.jpg").write_bytes(first.read_bytes())
     (folder / "basophil/BA_again.jpg").write_bytes(second.read_bytes())
-    assert prepare("pbc", "--raw", str(tmp_path / "raw"), "--root", str(tmp_path / "data")) == 0
+    assert prepare(["pbc", "--raw", str(tmp_path / "raw"), "--root", str(tmp_path / "data")]) == 0
     split = read_split(tmp_path / "data/pbc/pbc.json")
     parts = {Path(item.path).name: part for part in PARTS for item in split.part(part)}
     assert first.name not in parts and "NEU_twice.jpg" not in parts
