@@ -15,6 +15,7 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,9 +31,8 @@ from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers.life import checkpoint, distributed, features
+from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.features import Features
-from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
 from trainers.life.testing import test_run
@@ -56,6 +56,7 @@ class PromptTrainer(TrainerX):
     folder = "prompt_learner"
     trains = True
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
+    trained_in: Path | None = None  # folder of the run whose weights are to be tested
 
     def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
         """The method's model over the frozen backbone."""
@@ -72,6 +73,16 @@ class PromptTrainer(TrainerX):
 
     def fit(self) -> None:
         """For methods without gradient steps: put into the model what they make of the training images."""
+
+    @classmethod
+    def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
+        """SHA-256, by name, of what else decides the weights: the contents of files that options name."""
+        return {}
+
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """What decides the weights and figures this run ends with (see `trainers.life.fingerprint`)."""
+        return fingerprint.of_run(self)
 
     @property
     def options(self):
@@ -209,7 +220,11 @@ class PromptTrainer(TrainerX):
     def extra_state(self) -> dict:
         average = {} if self.gaussian is None else {"gaussian": self.gaussian.state_dict()}
         counts = {"overflows": self.precision.overflows, "train_seconds": self.train_seconds(), "starts": self.starts}
-        return {**super().extra_state(), **average, **counts, "identity": identity(self)}
+        return {**super().extra_state(), **average, **counts, "identity": self._identity()}
+
+    def _identity(self) -> dict[str, str]:
+        """What a run that goes on must have in common with the one that stopped: also what the device decides."""
+        return {**self.fingerprint, "precision": self.precision.name}
 
     def resume_model_if_exist(self, directory: str) -> int:
         epoch = super().resume_model_if_exist(directory)
@@ -219,7 +234,7 @@ class PromptTrainer(TrainerX):
 
     def check_extra_state(self, state: dict, directory: str) -> None:
         super().check_extra_state(state, directory)
-        check_same_run(state.get("identity", {}), identity(self), directory)
+        fingerprint.check_same_run(state.get("identity", {}), self._identity(), directory)
 
     def load_extra_state(self, state: dict) -> None:
         super().load_extra_state(state)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from llm.control import control_rows
 from llm.store import embedded_rows, load_rows, read_store
+from llm.used import FILE, UsedRows, check_same_store, kept_rows
 from trainers.base import PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
@@ -125,17 +126,35 @@ class CILMP(PromptTrainer):
             dropout_per_image=o.DROPOUT_PER_IMAGE,
         )
 
+    @classmethod
+    def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
+        o = cfg.TRAINER.CILMP
+        kept = kept_rows(cls._kept(o, trained_in), classnames, o.ROWS)
+        return {"rows": kept.id["sha256"] if kept else read_store(cls._store(o, dataset)).meta["sha256"]}
+
+    @staticmethod
+    def _kept(options, trained_in: Path | None) -> list[Path | str | None]:
+        return [trained_in and trained_in / FILE, options.ROWS_FILE]
+
+    @staticmethod
+    def _store(options, dataset: str) -> Path:
+        return Path(options.ROWS_FILE) if options.ROWS_FILE else embedded_rows(dataset)
+
     def _rows(self, classnames: list[str]) -> list[Tensor]:
-        """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for."""
-        kind = self.options.ROWS
-        path = Path(self.options.ROWS_FILE) if self.options.ROWS_FILE else embedded_rows(self.dm.dataset.name)
-        rows = load_rows(path, classnames)
+        """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for; those that the trained run kept come first."""
+        kind, places = self.options.ROWS, self._kept(self.options, self.trained_in)
+        self.rows_used = kept_rows(places, classnames, kind) or self._from_store(classnames, kind)
+        self.rows_id, rows = self.rows_used.id, self.rows_used.rows
+        print(f"Rows: {kind}, {len(rows)} classes, {len(rows[0])} x {rows[0].shape[1]}, {self.rows_id['model']}")
+        return [r[:0] for r in rows] if kind == "none" else rows
+
+    def _from_store(self, classnames: list[str], kind: str) -> UsedRows:
+        path = self._store(self.options, self.dm.dataset.name)
         meta = read_store(path).meta
-        self.rows_id = {"file": path.name, "sha256": meta["sha256"], "kind": kind}
-        print(f"Rows: {kind}, {len(rows)} classes, {len(rows[0])} x {rows[0].shape[1]}, {meta.get('model', path.name)}")
-        if kind == "none":
-            return [r[:0] for r in rows]
-        return control_rows(kind, rows, max(self.cfg.SEED, 0))
+        check_same_store(self.trained_in, path, meta)
+        rows = load_rows(path, classnames)
+        used = {"file": path.name, "sha256": meta["sha256"], "kind": kind, "model": meta.get("model", path.name)}
+        return UsedRows(rows if kind == "none" else control_rows(kind, rows, max(self.cfg.SEED, 0)), used)
 
     @classmethod
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> CILMPModel:

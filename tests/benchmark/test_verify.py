@@ -8,6 +8,7 @@ import pytest
 from benchmark.verify import main
 from tests.faults.world import build
 from toolbox.errors import UserError
+from toolbox.run_files import Predictions
 from toolbox.seals import seal
 from train import run
 
@@ -20,6 +21,10 @@ def finished(tmp_path_factory):
     return world, world.root / "out"
 
 
+def forge(folder, value):
+    (folder / "result.json").write_text(json.dumps(seal(value)))
+
+
 def test_a_run_is_the_same_again(finished, capsys):
     _, out = finished
     assert main([str(out)]) == 0
@@ -30,7 +35,7 @@ def test_an_evaluation_names_the_weights_it_tested(finished, capsys):
     world, out = finished
     flags = ("--eval-only", "--model-dir", str(out), "--load-epoch", "1")
     run(world.argv("CoOp", world.root / "again", flags=flags))
-    assert json.loads((world.root / "again/result.json").read_text())["weights"] == {"folder": str(out), "epoch": 1}
+    assert json.loads((world.root / "again/result.json").read_text())["weights"]["folder"] == "../out"
     assert main([str(world.root / "again")]) == 0
 
 
@@ -42,7 +47,11 @@ def test_better_numbers_than_the_weights_give_are_found(finished, tmp_path, caps
         arrays = dict(file)
     np.savez(tmp_path / "predictions.npz", **{**arrays, "logits": arrays["logits"] + 0.1})
     value["metrics"]["accuracy"] = 99.0
-    (tmp_path / "result.json").write_text(json.dumps(seal(value)))
+    with pytest.raises(UserError, match=r"predictions\.npz is of another run, damaged or edited"):
+        forge(tmp_path, value)
+        main([str(tmp_path)])
+    value["predictions"] = Predictions(**np.load(tmp_path / "predictions.npz")).digest
+    forge(tmp_path, value)
     assert main([str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "accuracy was 99.0000 and is" in said and "logits differ by up to 0.1" in said
@@ -57,5 +66,5 @@ def test_an_edited_result_is_refused(finished, tmp_path):
 
 
 def test_no_run(tmp_path):
-    with pytest.raises(UserError, match="name the folder of a finished run"):
+    with pytest.raises(UserError, match="give the output folder of a finished training run"):
         main([str(tmp_path)])

@@ -1,5 +1,6 @@
 """What the rooms around a method need to know of the run they serve. `trainers.base.PromptTrainer` is one."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ class Run(Protocol):
     resumable_epoch: int
     starts: int
     step_seconds: list[float]
+    trained_in: Path | None
     lab2cname: dict[int, str]
     num_classes: int
     train_loader_x: DataLoader
@@ -38,6 +40,9 @@ class Run(Protocol):
 
     @property
     def options(self) -> CfgNode: ...
+
+    @property
+    def fingerprint(self) -> dict[str, str]: ...
 
     def save_model(self, epoch: int, directory: str) -> Any: ...
 
