@@ -95,7 +95,8 @@ def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]
 def of_metric(title: str, metric: str, columns: Sequence[str], rows: list, results: Iterable[Result] = ()) -> Table:
     """A table of one metric in all its columns: the best is marked by its direction, and what is undefined explained."""
     lower = frozenset(columns) if SCORES[metric].lower else frozenset()
-    return Table(title, list(columns), rows, undefined(results, [metric]), lower).mark_best()
+    notes = undefined(results, [metric])
+    return Table(title, list(columns), _filled(rows) or (rows if notes else []), notes, lower).mark_best()
 
 
 def undefined(results: Iterable[Result], metrics: Iterable[str]) -> list[str]:
@@ -127,7 +128,7 @@ def base_to_new(results: list[Result], dataset: str, metric: str, spread: Spread
         rows.append((label, cells))
     columns = BASE2NEW if SCORES[metric].averaged else BASE2NEW[:2]
     title = f"{dataset}: {METRICS[metric]}, base-to-new{shots_of(results)}"
-    return of_metric(title, metric, columns, _filled(rows), here)
+    return of_metric(title, metric, columns, rows, here)
 
 
 def mean_of_base_to_new(tables: list[Table], metric: str, said: str = "") -> Table:
@@ -169,7 +170,7 @@ def by_shots(results: list[Result], dataset: str, metric: str, spread: Spread) -
         values = [list(by_seed(runs, metric, dataset=dataset, shots=s).values()) for s in shots]
         rows.append((label, [cell(v, spread) for v in values]))
     title, here = f"{dataset}: {METRICS[metric]} by shots", [r for r in results if r.dataset == dataset]
-    return of_metric(title, metric, [str(s) for s in shots], _filled(rows), here)
+    return of_metric(title, metric, [str(s) for s in shots], rows, here)
 
 
 def cross_dataset(results: list[Result], source: str, metric: str, spread: Spread) -> Table:
@@ -184,7 +185,7 @@ def cross_dataset(results: list[Result], source: str, metric: str, spread: Sprea
         rows.append((label, [*cells, average]))
     columns = [f"{source} (source)", *targets, "Mean of targets"]
     title = f"Trained on {source}{shots_of(chosen)}: {METRICS[metric]}"
-    return of_metric(title, metric, columns, _filled(rows), chosen)
+    return of_metric(title, metric, columns, rows, chosen)
 
 
 def mean_of(tables: list[Table], title: str) -> Table:

@@ -47,6 +47,7 @@ class SmallWorld:
 
     def __init__(self, root: Path, clip_state: dict[str, torch.Tensor]) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         self.clip = root / "tiny.safetensors"
         save_file(clip_state, self.clip)
         self.rows = root / "rows.safetensors"

@@ -183,7 +183,7 @@ _known: dict[str, tuple[str, Any, dict[str, str], list[str]]] = {}
 
 
 def _of_data(cfg: CfgNode) -> tuple[dict[str, str], list[str]]:
-    key = f"{cfg.DATASET} {cfg.SEED}"
+    key = f"{Path(cfg.DATASET.ROOT).absolute()} {cfg.DATASET} {cfg.SEED}"
     if key not in _known or _stamp(_known[key][0]) != _known[key][1]:
         with redirect_stdout(io.StringIO()):
             dataset = build_dataset(cfg)
