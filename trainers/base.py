@@ -15,7 +15,6 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -79,11 +78,6 @@ class PromptTrainer(TrainerX):
         """SHA-256, by name, of what else decides the weights: the contents of files that options name."""
         return {}
 
-    @cached_property
-    def fingerprint(self) -> dict[str, str]:
-        """What decides the weights and figures this run ends with (see `trainers.life.fingerprint`)."""
-        return fingerprint.of_run(self)
-
     @property
     def options(self):
         """The method's own part of the configuration."""
@@ -109,6 +103,8 @@ class PromptTrainer(TrainerX):
     def __init__(self, cfg) -> None:
         backbone = cfg.MODEL.BACKBONE
         super().__init__(with_preprocessing(cfg, vlm.load(backbone.NAME, image_size=backbone.get("IMAGE_SIZE", 0))))
+        if self.named is None:  # what decides the weights and figures this run ends with, before anything can change
+            self.fingerprint = fingerprint.of_run(self)
 
     def check_cfg(self, cfg) -> None:
         self._started, self._seconds_before, self.starts = time.time(), 0.0, 1

@@ -32,6 +32,7 @@ class Run(Protocol):
     starts: int
     step_seconds: list[float]
     trained_in: Path | None
+    fingerprint: dict[str, str]
     lab2cname: dict[int, str]
     num_classes: int
     train_loader_x: DataLoader
@@ -40,9 +41,6 @@ class Run(Protocol):
 
     @property
     def options(self) -> CfgNode: ...
-
-    @property
-    def fingerprint(self) -> dict[str, str]: ...
 
     def save_model(self, epoch: int, directory: str) -> Any: ...
 
