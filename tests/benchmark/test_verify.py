@@ -1,6 +1,7 @@
 """`python -m benchmark.verify` finds a run as it was, and names what is not."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,4 +68,31 @@ def test_an_edited_result_is_refused(finished, tmp_path):
 
 def test_no_run(tmp_path):
     with pytest.raises(UserError, match="give the output folder of a finished training run"):
+        main([str(tmp_path)])
+
+
+def test_runs_that_were_moved_are_verified_without_the_rows_file(tmp_path, monkeypatch):
+    """A test on other rows' classes too: both runs move together, and each has the rows it used."""
+    world = build(tmp_path / "world")
+    out = world.root / "output"
+    run(world.argv("CILMP", out / "base", "OPTIM.MAX_EPOCH", "1"))
+    flags = ("--eval-only", "--model-dir", str(out / "base"))
+    run(world.argv("CILMP", out / "deep/tested", "OPTIM.MAX_EPOCH", "1", flags=flags))
+    out.rename(tmp_path / "handed")
+    world.rows.unlink()
+    monkeypatch.chdir(tmp_path)
+    for name in ("base", "deep/tested"):
+        assert main([f"handed/{name}"]) == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("predictions.npz", "is damaged"), ("result.json", "is damaged")])
+def test_what_was_cut_is_one_sentence(finished, tmp_path, name, said):
+    for file in ("predictions.npz", "result.json"):
+        shutil.copy(finished[1] / file, tmp_path)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    value = json.loads((finished[1] / "result.json").read_text())
+    if name == "predictions.npz":
+        forge(tmp_path, {**value, "weights": {"folder": str(finished[1]), "epoch": 1}})
+    with pytest.raises(UserError, match=f"{name} {said}"):
         main([str(tmp_path)])

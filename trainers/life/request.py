@@ -35,10 +35,11 @@ def compare(result: Mapping[str, Any], args: argparse.Namespace, cfg: CfgNode) -
     return fingerprint.differences(result["fingerprint"], expected(args, cfg))
 
 
-def other_run(folder: Path, found: list[str]) -> str:
-    """The sentence for a folder that holds another run than the one asked for."""
+def other_run(folder: Path, found: list[str], finished: bool) -> str:
+    """The sentence for a folder that holds another run, or its checkpoint, than the one asked for."""
+    what = "another run" if finished else "the checkpoint of another run"
     return (
-        f"{folder} holds another run: {fingerprint.say(found)}; give --again to move that folder to {folder.name}.before-N "
+        f"{folder} holds {what}: {fingerprint.say(found)}; give --again to move that folder to {folder.name}.before-N "
         "and run anew, or another output folder (--output-dir; OUTPUT or --output for many runs)"
     )
 

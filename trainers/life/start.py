@@ -88,7 +88,7 @@ def _is_there(folder: Path, cfg: CfgNode, args: argparse.Namespace) -> bool:
         if kept is None and not args.eval_only:
             found = _other_checkpoint(folder, args, cfg)
         if found:
-            raise UserError(other_run(folder, found))
+            raise UserError(other_run(folder, found, finished=kept is not None))
     except UserError:
         if not args.again:
             raise
@@ -104,7 +104,8 @@ def _other_checkpoint(folder: Path, args: argparse.Namespace, cfg: CfgNode) -> l
     for pointer in folder.glob(f"*/{POINTER}"):
         file = pointer.parent / pointed_file(pointer.parent)
         if file.is_file():
-            kept = dict(load_checkpoint(str(file)).get("identity") or {})
+            extra = load_checkpoint(str(file)).get("extra")
+            kept = dict(extra.get("identity") or {}) if isinstance(extra, dict) else {}
             kept.pop("precision", None)  # the device decides it; it is compared when the run goes on
             return differences(kept, expected(args, cfg)) if kept else []
     return []
