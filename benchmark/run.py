@@ -108,7 +108,7 @@ def _finished(jobs: list[Job], runner: str) -> list[Job]:
         except OtherRun as error:
             other.append(str(error))
     if other:
-        more = f" (and {len(other) - 1} more folders hold others)" if len(other) > 1 else ""
+        more = f" (and so do {len(other) - 1} more of {len(jobs)} folders)" if len(other) > 1 else ""
         raise UserError(
             f"{other[0]}{more}; give --again to move such folders to NAME.before-N and run anew (for the scripts: "
             'BENCHMARK="--again"), or another OUTPUT (--output)'

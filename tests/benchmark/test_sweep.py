@@ -108,7 +108,7 @@ def test_other_settings_in_the_same_folder_are_refused(sweep, tmp_path):
     ):
         sweep()
     with pytest.raises(
-        UserError, match=r"holds another run: .*OPTIM\.LR.* \(and 11 more folders hold others\); give --again"
+        UserError, match=r"holds another run: .*OPTIM\.LR.* \(and so do 11 more of 12 folders\); give --again"
     ):
         sweep("--opts", "OPTIM.LR", "9")
 

@@ -63,7 +63,7 @@ def test_37_split_prepared_with_another_seed(sweep):
     split["train"][0], split["test"][0] = split["test"][0], split["train"][0]
     path.write_text(json.dumps(split))
     with pytest.raises(
-        UserError, match=r"ZeroshotCLIP.* holds another run: split \(.*was .* \(and 1 more folders hold others\)"
+        UserError, match=r"ZeroshotCLIP.* holds another run: split \(.*was .* \(and so do 1 more of 2 folders\)"
     ):
         sweep()
 
