@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,8 +17,11 @@ class Configs:
 
     def __init__(self, folder: Path = ROOT / "configs"):
         self.folder = Path(folder)
-        path = self.folder / "defaults.yaml"
-        self.defaults = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.defaults, self._shots = self._read("defaults.yaml"), self._read("shots.yaml")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
 
     def choose(self, method: str, backbone: str, protocol: str, wanted: str | None) -> str:
         """Stem of the method's file: the one asked for, else that of `defaults.yaml`, else the one named like the backbone,
@@ -63,8 +67,8 @@ class Configs:
         )
 
     def shots(self, name: str) -> int:
-        """Training images a class where nobody says how many: those of `defaults.yaml` for the data set, else 16."""
-        return self.defaults.get("shots", {}).get(name.lower(), 16)
+        """Training images a class where nobody says how many: those of `shots.yaml` for the data set, else 16."""
+        return self._shots.get(name.lower(), 16)
 
     def dataset_opts(self, name: str, root: Path) -> list[str]:
         """KEY VALUE words that a folder without a configuration of its own needs."""

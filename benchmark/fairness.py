@@ -19,14 +19,20 @@ def unfair(results: list[Result]) -> list[str]:
     """What differs between the table's cells, a sentence each; empty where the comparison is fair.
 
     The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
-    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings must be
-    the same for all seeds and both sides of a method, and those of the data set for all methods. No two runs may claim one
-    place.
+    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings, rows and class
+    texts must be the same for all seeds and both sides of a method, and the data set's settings for all methods. No two runs
+    may claim one place.
     """
     problems = _missing(results) + _doubles(results)
     known = [r for r in results if r.split]
     trained = [r for r in known if r.method not in UNTRAINED]
     problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
+    problems += _differ(
+        known,
+        "rows or class texts",
+        lambda r: f"{(r.rows or {}).get('kind', '')} {(r.rows or {}).get('file', '')} {r.class_text}",
+        lambda r: f" among runs of {r.method}, {r.variant}, on {r.dataset}",
+    )
     problems += _differ(known, "test transforms", lambda r: r.transform, lambda r: "")
     problems += _differ(known, "test splits", lambda r: r.split.get("test"), _cell)
     problems += _differ(

@@ -29,10 +29,10 @@ from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
+from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
-from trainers.life.class_text import class_texts
 from trainers.life.features import Features
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing

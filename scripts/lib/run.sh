@@ -1,4 +1,4 @@
-# Sourced by the scripts of a method: `run_protocol PROTOCOL METHOD "$@"`. docs/benchmark.md has the arguments.
+# Sourced by the scripts of a method: `run_protocol PROTOCOL METHODS "$@"`; a plan (.yaml) has methods and seeds of its own. docs/benchmark.md has the arguments.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
@@ -45,8 +45,12 @@ run_protocol() {
         usage "$protocol" >&2
         exit 2
     fi
-    local words=("$protocol" --root "$data" --datasets $dataset --methods $methods --backbone "$backbone")
-    words+=(--seeds ${SEEDS:-1 2 3})
+    local words=("$protocol" --root "$data" --datasets $dataset --backbone "$backbone")
+    [ -n "$methods" ] && words+=(--methods $methods)
+    case $protocol in
+        *.yaml) [ -n "${SEEDS:-}" ] && words+=(--seeds $SEEDS) ;;
+        *) words+=(--seeds ${SEEDS:-1 2 3}) ;;
+    esac
     [ -n "$shots" ] && words+=(--shots $shots)
     [ -n "${CFG:-}" ] && words+=(--cfg $CFG)
     [ -n "${OUTPUT:-}" ] && words+=(--output "$(absolute "$OUTPUT")")

@@ -19,9 +19,9 @@ from yacs.config import CfgNode
 from dassl.config import get_cfg_default
 from dassl.data.datasets import DATASET_REGISTRY, build_dataset
 from dassl.engine import TRAINER_REGISTRY
+from llm.class_text import class_texts
 from toolbox.errors import UserError
 from toolbox.seals import KEY
-from trainers.life.class_text import class_texts
 from trainers.life.run import Run
 
 FORMAT = "1"
