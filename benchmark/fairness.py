@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from benchmark.configs import plain
 from benchmark.jobs import UNTRAINED
 from benchmark.results import Result
 from toolbox.errors import UserError
@@ -78,12 +79,17 @@ def _settings(results: list[Result]) -> list[str]:
             problems += _differ(
                 here, name, lambda r, name=name: r.fingerprint[name], lambda r: f" between runs of {r.method}"
             )
-    for here in _grouped(results, lambda r: (r.dataset, r.subset, r.source)):
+    for here in _grouped([r for r in results if not _is_variant(r)], lambda r: (r.dataset, r.subset, r.source)):
         for name in _names(
             here, lambda name: name in SHARED or (name.startswith("DATASET.") and name != "DATASET.NUM_SHOTS")
         ):
             problems += _differ(here, name, lambda r, name=name: r.fingerprint[name], _cell)
     return list(dict.fromkeys(problems))
+
+
+def _is_variant(result: Result) -> bool:
+    """Whether the row says that the method was run otherwise (METHOD:VARIANT of a plan), which may concern the data too."""
+    return result.variant not in (result.cfg, f"{result.cfg}-{plain(str(result.backbone))}")
 
 
 def _grouped(results: Iterable[Result], key: Callable[[Result], tuple]) -> list[list[Result]]:

@@ -84,8 +84,8 @@ class PromptTrainer(TrainerX):
 
     @classmethod
     def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
-        """SHA-256, by name, of what else decides the weights: the contents of files that options name."""
-        return {}
+        """SHA-256, by name, of what else decides the weights: the contents of files that options name (`..._FILE`)."""
+        return fingerprint.of_files(cfg.TRAINER[cls.section])
 
     @property
     def options(self):

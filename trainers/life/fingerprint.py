@@ -87,6 +87,12 @@ def of_settings(cfg: CfgNode, weights: str = "", trained_in: Path | None = None)
     return _texts(cfg, method, data, classnames, clip.weights_hash, weights, trained_in)
 
 
+def of_files(options: CfgNode) -> dict[str, str]:
+    """SHA-256 of each file that a method's options name; their keys end in `_FILE`."""
+    named = {key: value for key, value in options.items() if key.endswith(FILES) and value}
+    return {key: _file_hash(value) if Path(value).is_file() else value for key, value in named.items()}
+
+
 def differences(kept: Mapping[str, str], ours: Mapping[str, str]) -> list[str]:
     """What differs between two fingerprints, a fragment each with both values.
 
@@ -238,5 +244,9 @@ def _code_of(*classes: type) -> str:
     for cls in (base for given in classes for base in given.__mro__):
         if cls.__module__.partition(".")[0] not in OURS:
             files.add(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
-    found = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in sorted(filter(None, files))]
-    return " ".join(found)
+    return " ".join(map(_file_hash, sorted(filter(None, files))))
+
+
+def _file_hash(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
