@@ -21,13 +21,17 @@ def kept(text: TextTower, tokens: int, keys: int) -> int:
     return values * text.token_embedding.element_size() * (text.depth if torch.is_grad_enabled() else 1)
 
 
-def in_chunks(function: Callable[[Piece], Tensor], pieces: Sequence[Piece], dim: int = 0) -> Tensor:
+def in_chunks(
+    function: Callable[[Piece], Tensor], pieces: Sequence[Piece], dim: int = 0, random: bool = False
+) -> Tensor:
     """`function` of each piece, put together along `dim`.
 
     Where several pieces need gradients, each is computed again in the backward pass, so that one at a time is in memory.
+    With `random`, it draws the same random numbers again; to keep their state is not possible in a CUDA graph.
     """
     if len(pieces) == 1:
         return function(pieces[0])
     if torch.is_grad_enabled():
-        return torch.cat([checkpoint(function, piece, use_reentrant=False) for piece in pieces], dim)
+        kept_state = {"use_reentrant": False, "preserve_rng_state": random}
+        return torch.cat([checkpoint(function, piece, **kept_state) for piece in pieces], dim)
     return torch.cat([function(piece) for piece in pieces], dim)

@@ -137,7 +137,8 @@ class ConditionalText(nn.Module):
         Args:
             image_features: (batch, E), normalised.
         """
-        return in_chunks(lambda part: self._of_classes(part, image_features), self._cut_classes(), dim=1)
+        masked = self.training and self.dropout > 0
+        return in_chunks(lambda part: self._of_classes(part, image_features), self._cut_classes(), dim=1, random=masked)
 
     def _cut_classes(self) -> list[Part]:
         each, alone = self._bytes()
