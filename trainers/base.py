@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 import toolbox
 import vlm
@@ -58,12 +59,14 @@ class PromptTrainer(TrainerX):
         defaults: its keys, each an `Option` (default, what it is, what is allowed) or just its default value.
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
         trains: False for methods without gradient steps, which are only tested.
+        schedule_by: what the learning rate's schedule counts, "epoch" or "step".
     """
 
     section = ""
     defaults: dict[str, Any] = {}
     folder = "prompt_learner"
     trains = True
+    schedule_by = "epoch"
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
 
     def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
@@ -78,6 +81,14 @@ class PromptTrainer(TrainerX):
     def average(self) -> GaussianAverage | None:
         """A Gaussian average over the epochs, for methods that end with one."""
         return None
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """What OPTIM says, over all that is trained."""
+        return build_optimizer(self.model, self.cfg.OPTIM)
+
+    def make_schedule(self) -> LRScheduler:
+        """What OPTIM says, over epochs; over steps where the method's `schedule_by` is "step"."""
+        return build_lr_scheduler(self.optim, self.cfg.OPTIM)
 
     def fit(self) -> None:
         """For methods without gradient steps: put into the model what they make of the training images."""
@@ -149,8 +160,8 @@ class PromptTrainer(TrainerX):
         else:
             trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
             print(f"Trained parameters: {trained:,}")
-            self.optim = build_optimizer(self.model, self.cfg.OPTIM)
-            self.sched = build_lr_scheduler(self.optim, self.cfg.OPTIM)
+            self.optim = self.make_optimizer()
+            self.sched = self.make_schedule()
         self.register_model(self.folder, self.model, self.optim, self.sched)
         self.loss = distributed.loss_of(self.model) if self.trains else None
         self.gaussian = self.average()
@@ -166,7 +177,7 @@ class PromptTrainer(TrainerX):
         if not torch.isfinite(loss):
             raise self._broken(batch)
         self.precision.step(loss, self.optim, self.model)
-        if self.batch_idx + 1 == self.num_batches:
+        if self.schedule_by == "step" or self.batch_idx + 1 == self.num_batches:
             self.update_lr()
         summary = {"loss": loss.item(), "acc": compute_accuracy(logits, labels)[0].item()}
         self.step_seconds.append(time.perf_counter() - began)

@@ -81,7 +81,7 @@ def differences(recording: Recording, method: type) -> dict[str, tuple[float, fl
         logits = model.eval()(arrays["images"])
     found = {"logits": ((logits - arrays["logits"]).abs().max().item(), ABSOLUTE)}
     _, loss = model.train().loss(arrays["images"], labels)
-    loss.backward()
+    model.backward(loss)
     found["loss"] = (abs(loss.item() - arrays["loss"].item()), ABSOLUTE)
     for name, parameter, index in model.reference_parameters():
         if (recorded := arrays.get(f"grad/{name}")) is None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
+from vlm.prompts.prompted import PromptedCLIP
 
 CHOICES = ("auto", "fp32", "fp16", "bf16", "amp")
 
@@ -35,15 +36,24 @@ class Precision:
         """Where the forward pass runs."""
         return torch.autocast(self.device_type, dtype=self._half) if self.name == "amp" else nullcontext()
 
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: PromptedCLIP) -> None:
         """Backward pass and one optimiser step; a step whose scaled gradients overflow is skipped and counted."""
         optimizer.zero_grad()
         if self.scaler is None:
-            loss.backward()
+            model.backward(loss)
+            _shorten(model)
             optimizer.step()
             return
-        self.scaler.scale(loss).backward()
+        model.backward(loss, self.scaler.scale)
+        if model.max_grad_norm > 0:
+            self.scaler.unscale_(optimizer)
+            _shorten(model)
         self.scaler.step(optimizer)
         before = self.scaler.get_scale()
         self.scaler.update()
         self.overflows += self.scaler.get_scale() < before
+
+
+def _shorten(model: PromptedCLIP) -> None:
+    if model.max_grad_norm > 0:
+        nn.utils.clip_grad_norm_(model.parameters(), model.max_grad_norm)
