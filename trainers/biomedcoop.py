@@ -1,13 +1,14 @@
 """BiomedCoOp: a context held to a language model's sentences about the classes (Koleilat et al., CVPR 2025)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
-from llm.sentences import Sentences, class_sentences
+from llm.sentences import class_sentences
 from toolbox.options import Option
 from trainers.base import MOST_TEXT, TEMPLATES_HELP, PromptTrainer
 from trainers.coop import CoOpModel
@@ -91,6 +92,18 @@ class BiomedCoOpModel(CoOpModel):
         return unit(torch.einsum("p,cpe->ce", mask.to(self.bank.dtype), self.bank))
 
 
+FILE_OPTION = Option("", 'sentences by `python -m llm.sentences`; "" takes the data set\'s own of llm/sentences')
+
+
+def sentences_of(trainer: PromptTrainer) -> list[list[str]]:
+    """What TRAINER.<METHOD>.SENTENCES_FILE says of each class, or what the class has instead; which it is, is printed."""
+    dataset = trainer.dm.dataset
+    name = getattr(dataset, "name", trainer.cfg.DATASET.NAME)
+    found = class_sentences(name, dataset.classnames, trainer.templates(), trainer.options.SENTENCES_FILE)
+    print(f"Sentences: {found.source}")
+    return found.texts
+
+
 @TRAINER_REGISTRY.register()
 class BiomedCoOp(PromptTrainer):
     """The CLIP trainer of the reference program. Classes without sentences fall back on what they have, which is said."""
@@ -102,28 +115,19 @@ class BiomedCoOp(PromptTrainer):
         "SCCM_LAMBDA": Option(1.0, "weight of the pull of text features towards the sentences' mean", 0.0, 1e6),
         "KDSP_LAMBDA": Option(1.0, "weight of the pull of predictions towards the sentences' zero-shot CLIP", 0.0, 1e6),
         "TAU": Option(1.5, "standard deviations within which a sentence's score is no outlier", 0.0, 1e6),
-        "SENTENCES_FILE": Option(
-            "", 'sentences by `python -m llm.sentences`; "" takes the data set\'s own of llm/sentences'
-        ),
+        "SENTENCES_FILE": FILE_OPTION,
         "TEMPLATES": Option("all", f"stand in for classes without sentences; {TEMPLATES_HELP}"),
     }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> BiomedCoOpModel:
         o = self.options
         weights = (float(o.SCCM_LAMBDA), float(o.KDSP_LAMBDA), float(o.TAU))
-        return BiomedCoOpModel(clip, classnames, self.initial(clip, o.CTX_INIT, o.N_CTX), self._sentences, *weights)
+        return BiomedCoOpModel(clip, classnames, self.initial(clip, o.CTX_INIT, o.N_CTX), partial(sentences_of, self), *weights)
 
     @staticmethod
     def initial(clip: Backbone, words: str, n_ctx: int) -> Tensor:
         """(n_ctx, width): embeddings of the first `n_ctx` words if there are at most 4, else a draw, as in the reference."""
         return initial_ctx(clip, words if n_ctx <= 4 else "", n_ctx)
-
-    def _sentences(self) -> list[list[str]]:
-        dataset = self.dm.dataset
-        name = getattr(dataset, "name", self.cfg.DATASET.NAME)
-        found: Sentences = class_sentences(name, dataset.classnames, self.templates(), self.options.SENTENCES_FILE)
-        print(f"Sentences: {found.source}")
-        return found.texts
 
     @classmethod
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> BiomedCoOpModel:

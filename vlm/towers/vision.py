@@ -104,6 +104,11 @@ class ViT(nn.Module):
         x = block.finish(cls, attend(block.q(cls), kv, block.heads, attention=attention))
         return unit(self.ln_post(x[:, 0]) @ self.proj)
 
+    def every_token(self, images: Tensor) -> Tensor:
+        """L2-normalised features of CLS and all patches, (batch, 1 + patches, embed_dim), each read as CLS is."""
+        x = self._block(self.blocks[-1], self.tokens(images), None)
+        return unit(self.ln_post(x) @ self.proj)
+
     def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, Tensor | None]:
         """The tokens that layer i computes in full, and the keys and values it only reads."""
         if i >= len(prompts):
