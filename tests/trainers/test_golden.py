@@ -16,6 +16,10 @@ from trainers.life.config import methods
 FOLDER = Path(__file__).parent.parent / "golden"
 FILES = sorted(FOLDER.glob("*.npz"))
 METHODS = {method.__name__: method for method in methods()}
+LEFT_ALONE = {  # columns that nothing reads; where words behind a short context are read off the tokens, there are none
+    **dict.fromkeys(("ivlp", "maple", "promptsrc"), set()),
+    "kgcoop": {"tokenized_prompts", "bias_vectors", "meta_net"},  # dead weight of the reference program
+}
 
 
 def changed_copy(name: str, folder: Path, **arrays: np.ndarray) -> Path:
@@ -52,8 +56,8 @@ def not_compared(out: str) -> list[str]:
 def test_columns_that_are_left_alone_are_named(file, capsys):
     assert compare(str(file), METHODS)
     out = capsys.readouterr().out
-    left = "tokenized_prompts" in Recording.read(file).arrays and file.stem not in ("maple", "ivlp")
-    assert not_compared(out) == ["tokenized_prompts"] * left, "loss_parts, fixed_text and score are compared"
+    left = {name.removeprefix("param/prompt_learner.").split(".")[0] for name in not_compared(out)}
+    assert left == LEFT_ALONE.get(file.stem, {"tokenized_prompts"}), "loss_parts, fixed_text and score are compared"
 
 
 def test_a_wrong_extra_column_is_noticed(tmp_path, capsys):
