@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent.parent / "golden"
 FILES = sorted(FOLDER.glob("*.npz"))
 METHODS = {method.__name__: method for method in methods()}
 LEFT_ALONE = {  # columns that nothing reads; where words behind a short context are read off the tokens, there are none
-    **dict.fromkeys(("ivlp", "maple", "promptsrc"), set()),
+    **{key: set() for key in ("ivlp", "maple", "promptsrc")},
     "kgcoop": {"tokenized_prompts", "bias_vectors", "meta_net"},  # dead weight of the reference program
 }
 
