@@ -14,7 +14,7 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,6 +38,7 @@ from trainers.life.features import Features
 from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
+from trainers.life.recording import Column, Recording
 from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
@@ -60,6 +61,7 @@ class PromptTrainer(TrainerX):
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
         trains: False for methods without gradient steps, which are only tested.
         schedule_by: what the learning rate's schedule counts, "epoch" or "step".
+        recorded_as: what recordings of its reference programs call it, beside its own name (see `trainers.golden`).
     """
 
     section = ""
@@ -67,6 +69,7 @@ class PromptTrainer(TrainerX):
     folder = "prompt_learner"
     trains = True
     schedule_by = "epoch"
+    recorded_as: tuple[str, ...] = ()
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
 
     def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
@@ -77,6 +80,11 @@ class PromptTrainer(TrainerX):
     def from_recording(cls, clip: vlm.Backbone, case: dict, arrays: dict[str, Tensor]) -> PromptedCLIP:
         """The model of a golden case (see `trainers.golden`); its parameters are filled in by the caller."""
         raise UserError(f"{cls.__name__} has no recordings")
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        """What we compute for the columns of a recording; a method adds its own to logits, loss and gradients."""
+        yield from recording.step(recording.model(cls))
 
     def average(self) -> GaussianAverage | None:
         """A Gaussian average over the epochs, for methods that end with one."""
