@@ -38,7 +38,7 @@ from trainers.life.features import Features
 from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
-from trainers.life.recording import Column, Recording
+from trainers.life.recording import RELATIVE, Column, Recording  # noqa: F401  RELATIVE is for methods
 from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
 from toolbox.options import Option
-from trainers.base import MOST_LAYERS, TEMPLATES_HELP, PromptTrainer
+from trainers.base import TEMPLATES_HELP, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts
 from vlm.towers.block import in_place
@@ -135,6 +135,7 @@ class CLIPLoRA(PromptTrainer):
     section = "CLIPLORA"
     folder = "lora"
     schedule_by = "step"
+    recorded_as = ("CLIP-LoRA",)
     defaults = {
         "R": Option(2, "rank of an update", 1, 10_000),
         "ALPHA": Option(1.0, "updates are multiplied by alpha / sqrt(r)", 0.0, 1e6),

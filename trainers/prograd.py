@@ -1,6 +1,6 @@
 """ProGrad: CoOp whose steps never lead away from what zero-shot CLIP knows (Zhu et al., ICCV 2023)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.distributed as dist
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.options import Option
-from trainers.base import MOST_TEXT, TEMPLATES_HELP, PromptTrainer
+from trainers.base import MOST_TEXT, RELATIVE, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from trainers.coop import CoOpModel
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
@@ -98,3 +98,14 @@ class ProGrad(PromptTrainer):
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> ProGradModel:
         options, ctx = case["options"], arrays["param/prompt_learner.ctx"].clone()
         return ProGradModel(clip, case["classnames"], ctx, [options["template"]], options["T"], options["lambda"])
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        model, arrays = recording.model(cls), recording.arrays
+        yield from recording.step(model)
+        _, parts = model.loss_parts(arrays["images"], arrays["labels"].long())
+        yield Column("loss_parts", torch.stack(parts))
+        yield Column("zero_shot_logits", model.general(model.image_features(arrays["images"])))
+        for name, part in zip(("xe", "kl"), parts, strict=True):
+            (gradient,) = torch.autograd.grad(part, [model.ctx], retain_graph=True)
+            yield Column(f"grad_{name}/prompt_learner.ctx", gradient, RELATIVE)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.options import Option
-from trainers.base import MOST_LAYERS, MOST_TEXT, TEMPLATES_HELP, PromptTrainer
+from trainers.base import MOST_LAYERS, MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
 from vlm.prompts.class_tokens import ClassTokenLayout
@@ -105,3 +105,11 @@ class TCP(PromptTrainer):
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> TCPModel:
         options, ctx = case["options"], arrays["param/prompt_learner.ctx"].clone()
         return TCPModel(clip, case["classnames"], ctx, options["template"], weight=options["score_weight"])
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        model, arrays = recording.model(cls), recording.arrays
+        yield from recording.step(model)
+        yield Column("loss_parts", model.loss_parts(arrays["images"], arrays["labels"].long())[1])
+        yield Column("fixed_text", model.fixed_text)
+        yield Column("class_prompts", model.class_tokens())

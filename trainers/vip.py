@@ -20,8 +20,8 @@ from vlm.towers.tokens import NameTokens
 class ViPModel(PromptedCLIP):
     """Text features t_c = unit(q_c + a V), a = softmax(q_c Wq (V Wk)^T / sqrt(T)).
 
-    V (m, embed_dim) are the raw text features of the class's m phrases under a learned context, [SOS][ctx]{phrase}.[EOT], without
-    its name; q_c (T) is the class's query.
+    V (m, embed_dim) are the raw text features of the class's m phrases under a learned context, [SOS][ctx]{phrase}.[EOT],
+    without its name; q_c (T) is the class's query.
 
     Args:
         ctx: (n_ctx, T).
@@ -38,8 +38,8 @@ class ViPModel(PromptedCLIP):
         width = clip.text.width
         if width != clip.embed_dim:
             raise UserError(
-                f"backbone {clip.name}: ViP adds word-sized queries ({width}) to text features ({clip.embed_dim}), which must be "
-                "as wide; choose another backbone, such as ViT-B/16"
+                f"backbone {clip.name}: ViP adds queries as wide as words ({width}) to text features ({clip.embed_dim} wide); "
+                "choose a backbone where both are the same, such as ViT-B/16"
             )
         names = NameTokens(clip.text.vocabulary, [text.rstrip(" .") for own in phrases for text in own], len(ctx))
         self.layout = ContextLayout(clip.text, names, len(ctx))

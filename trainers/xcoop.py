@@ -1,4 +1,4 @@
-"""XCoOp: prompts of each class aligned with a clinical sentence, and images also read patch by patch (Bie et al., MICCAI 2024)."""
+"""XCoOp: prompts aligned with a clinical sentence of each class, images also read patch by patch (Bie et al., MICCAI 2024)."""
 
 import copy
 import math
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim import build_optimizer
 from toolbox.options import Option
-from trainers.base import TEMPLATES_HELP, PromptTrainer
+from trainers.base import RELATIVE, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from trainers.biomedcoop import FILE_OPTION, sentences_of
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts, cosine_logits, initial_ctx
@@ -81,13 +81,16 @@ class XCoOpModel(PromptedCLIP):
             rows = torch.zeros(len(sequences), places, dtype=torch.long)
             for row, tokens in zip(rows, sequences, strict=True):
                 row[: len(tokens)] = torch.tensor(tokens)
-            return unit(text.embed(rows))
+            return unit(text.embed(rows).double())
 
         own = padded([start + [0] * n_ctx + list(name) for name in names])
         theirs = padded([[*start, *tokens, end] for tokens in clinical])
         own[:, 1 : 1 + n_ctx] = 0
-        self.register_buffer("fixed_tokens", theirs.flatten(1) @ own.flatten(1).T, persistent=False)
-        self.register_buffer("clinical_tokens", theirs[:, 1 : 1 + n_ctx].clone(), persistent=False)
+        fixed = theirs.flatten(1) @ own.flatten(1).T
+        # Padding is alike in all classes. A softmax does not see what they share, float32 would lose digits to it.
+        fixed -= fixed.mean(1, keepdim=True)
+        self.register_buffer("fixed_tokens", fixed.float(), persistent=False)
+        self.register_buffer("clinical_tokens", theirs[:, 1 : 1 + n_ctx].float(), persistent=False)
 
     @property
     def frozen_images(self) -> bool:
@@ -132,7 +135,7 @@ class XCoOpModel(PromptedCLIP):
         return cosine_logits(clinical, unit(raw.mean(0)), self.clip.logit_scale)
 
     def token_logits(self) -> Tensor:
-        """(n_cls, n_cls): the same of unit token embeddings, summed over all positions of the tower."""
+        """(n_cls, n_cls): the same of unit token embeddings, summed over all positions of the tower; up to a number a row."""
         ctx = unit(self.ctx).unflatten(0, (-1, self.n_cls)).mean(0)
         with torch.autocast(ctx.device.type, enabled=False):
             learned = self.clinical_tokens.flatten(1) @ ctx.flatten(1).T
@@ -147,6 +150,12 @@ class XCoOpModel(PromptedCLIP):
 
 
 NORMS = ("ln_1", "ln_2")
+
+
+def _recorded(case: dict) -> list[str]:
+    return [
+        text.format(name) for text, name in zip(case["options"]["clinical_prompts"], case["classnames"], strict=True)
+    ]
 
 
 def _trained(norm: nn.Module) -> nn.Module:
@@ -190,7 +199,25 @@ class XCoOp(PromptTrainer):
     @classmethod
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> XCoOpModel:
         options, names = case["options"], case["classnames"]
-        clinical = [text.format(name) for text, name in zip(options["clinical_prompts"], names, strict=True)]
         copies = (options["text_prompts"], options["visual_features"])
         weights = (options["loss_weight"], options["token_loss_weight"])
-        return XCoOpModel(clip, names, clinical, options["ctx_init"], *copies, weights, noise=0.0)
+        return XCoOpModel(clip, names, _recorded(case), options["ctx_init"], *copies, weights, noise=0.0)
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        """Against the reference fed one image at a time, which is what it means to compute (see `XCoOpModel`)."""
+        model, arrays = recording.model(cls), recording.arrays
+        mixed = "the reference mixes the patches of a batch's images"
+        for name, value, *_ in recording.step(model):
+            if name == "loss":
+                why = "a cross-entropy of token logits around 1300, which float32 cannot tell apart below 1e-4, times 5"
+                yield Column("loss_single", value, 1e-5, why)
+            elif name == "logits":
+                yield Column("logits_single", value)
+            else:
+                yield Column(name.replace("grad/", "grad_single/"), value, RELATIVE)
+            yield Column(name, None, why=mixed)
+        parts = model.loss_parts(arrays["images"], arrays["labels"].long())[1].detach()
+        parts[0] = arrays["loss_parts"][0]
+        yield Column("loss_parts", parts, 1e-5, f"float32 as in loss_single; without the first, where {mixed}")
+        yield Column("clinical_features", model.clip.text.encode(_recorded(recording.case), normalised=False))

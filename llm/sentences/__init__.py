@@ -48,7 +48,9 @@ def read_sentences(path: str | Path) -> dict[str, list[str]]:
     for name, texts in classes.items():
         listed = isinstance(name, str) and isinstance(texts, list) and len(texts) > 0
         if not listed or not all(isinstance(text, str) and text.strip() for text in texts):
-            raise UserError(f"{path}: class {name!r}: needs a list of sentences, each a text (quote names such as 'no')")
+            raise UserError(
+                f"{path}: class {name!r}: needs a list of sentences, each a text (quote names such as 'no')"
+            )
     return {class_key(name): [" ".join(text.split()) for text in texts] for name, texts in classes.items()}
 
 

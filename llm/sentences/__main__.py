@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     who.add_argument("--model", help=f"hub name, folder, or preset of a decoder: {', '.join(preset_names())}")
     who.add_argument("--reference", type=Path, help="checkout of BiomedCoOp, or its trainers/prompt_templates.py")
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument("--dataset", nargs="+", metavar="NAME", help="data sets the project knows (bccd, biomedcoop/busi)")
+    what.add_argument(
+        "--dataset", nargs="+", metavar="NAME", help="data sets the project knows (bccd, biomedcoop/busi)"
+    )
     what.add_argument("--classes", help='class names: "a; b; c" (with --name)')
     what.add_argument("--split", type=Path, help="split file in CoOp's JSON, for its class names")
     p.add_argument("--name", help="name of the data set for --classes and --split")
@@ -50,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError("--count is at least 1")
     source = args.model or "biomedcoop"
     folder = args.output or Path("output/llm/sentences") / Path(source).name.lower()
-    files = {one.name: folder / f"{one.name}.yaml" for one in (lists := class_lists(args))}
+    lists = class_lists(args)
+    files = {one.name: folder / f"{one.name}.yaml" for one in lists}
     for file in files.values():
         if file.exists() and not args.overwrite:
             raise UserError(f"{file}: is there already; --overwrite to replace it")

@@ -10,15 +10,17 @@ import pytest
 
 import trainers  # noqa: F401  registers the methods
 from toolbox.errors import UserError
-from trainers.golden import Recording, compare, differences, main
+from trainers.golden import Recording, by_recorded_name, compare, differences, main
 from trainers.life.config import methods
 
 FOLDER = Path(__file__).parent.parent / "golden"
 FILES = sorted(FOLDER.glob("*.npz"))
-METHODS = {method.__name__: method for method in methods()}
+METHODS = by_recorded_name(methods())
+GRADIENTS = {"xcoop": "grad_single/"}  # the reference mixes images of a batch; what it gives for one at a time is met
 LEFT_ALONE = {  # columns that nothing reads; where words behind a short context are read off the tokens, there are none
     **{key: set() for key in ("ivlp", "maple", "promptsrc")},
     "kgcoop": {"tokenized_prompts", "bias_vectors", "meta_net"},  # dead weight of the reference program
+    "vip": {"tokenized_prompts/0", "tokenized_prompts/1", "tokenized_prompts/2"},
 }
 
 
@@ -34,7 +36,8 @@ def changed_copy(name: str, folder: Path, **arrays: np.ndarray) -> Path:
 
 def test_every_recorded_method_has_a_file():
     assert {file.stem.split("_")[0] for file in FILES} == {
-        "cilmp", "cocoop", "coop", "ivlp", "kgcoop", "maple", "promptsrc"
+        "biomedcoop", "cilmp", "clip", "cocoop", "coop", "ivlp", "kgcoop", "maple", "prograd", "promptsrc", "tcp", "vip",
+        "xcoop"
     }  # fmt: skip
 
 
@@ -42,7 +45,8 @@ def test_every_recorded_method_has_a_file():
 def test_within_tolerance(file):
     recording = Recording.read(file)
     found = differences(recording, METHODS[recording.case["method"]])
-    assert sum(key.startswith("grad/") for key in found) == sum(key.startswith("grad/") for key in recording.arrays)
+    gradients = {key.replace("grad/", GRADIENTS.get(file.stem, "grad/")) for key in recording.arrays if "grad" in key}
+    assert {key for key in found if "grad" in key} == gradients
     assert not {key: values for key, values in found.items() if not values[0] <= values[1]}
 
 

@@ -155,7 +155,7 @@ class Recording:
             raise UserError(
                 f"{self.path}: {column.name} is of shape {tuple(recorded.shape)}, here it is {tuple(ours.shape)}"
             )
-        largest = recorded.abs().max().item()
+        largest = recorded.double().abs().max().item()
         tolerance = RELATIVE * largest if column.name.startswith("grad/") else ABSOLUTE
         if column.relative is not None:
             tolerance = column.relative * largest

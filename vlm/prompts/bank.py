@@ -23,7 +23,9 @@ def text_bank(clip: Backbone, classnames: Sequence[str], texts: Sequence[Sequenc
     kept = [[text for text in own if len(vocabulary.encode(text)) <= room] for own in texts]
     for name, own in zip(classnames, kept, strict=True):
         if not own:
-            raise UserError(f"class {name!r}: none of its sentences fits the text tower, which has room for {room} word pieces")
+            raise UserError(
+                f"class {name!r}: none of its sentences fits the text tower, which has room for {room} word pieces"
+            )
     if left_out := sum(map(len, texts)) - sum(map(len, kept)):
         print(f"Sentences: {left_out} are longer than the text tower's {room} word pieces and left out")
     features = clip.text.encode([text for own in kept for text in own])
