@@ -1,10 +1,13 @@
 """Which configuration file belongs to a method and to a data set."""
 
+from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from toolbox.errors import UserError, nearest
+from toolbox.run_files import RESULT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,8 +17,11 @@ class Configs:
 
     def __init__(self, folder: Path = ROOT / "configs"):
         self.folder = Path(folder)
-        path = self.folder / "defaults.yaml"
-        self.defaults = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self.defaults, self._shots = self._read("defaults.yaml"), self._read("shots.yaml")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
 
     def choose(self, method: str, backbone: str, protocol: str, wanted: str | None) -> str:
         """Stem of the method's file: the one asked for, else that of `defaults.yaml`, else the one named like the backbone,
@@ -61,8 +67,8 @@ class Configs:
         )
 
     def shots(self, name: str) -> int:
-        """Training images a class where nobody says how many: those of `defaults.yaml` for the data set, else 16."""
-        return self.defaults.get("shots", {}).get(name.lower(), 16)
+        """Training images a class where nobody says how many: those of `shots.yaml` for the data set, else 16."""
+        return self._shots.get(name.lower(), 16)
 
     def dataset_opts(self, name: str, root: Path) -> list[str]:
         """KEY VALUE words that a folder without a configuration of its own needs."""
@@ -81,6 +87,28 @@ class Configs:
     def _is_folder(name: str, root: Path) -> bool:
         folder = Path(root) / name
         return folder.is_dir() and any(folder.glob("*.json"))
+
+
+def config_for(args: Namespace) -> str:
+    """The configuration of a run for which train.py is given none: that of the run it tests, else its method's for its
+    backbone, as the scripts choose it.
+
+    Raises UserError, with the file to give, where there is none.
+    """
+    if args.eval_only and args.model_dir and (Path(args.model_dir) / RESULT).is_file():
+        chosen = str(Path(args.model_dir) / RESULT)
+    elif not args.trainer:
+        raise UserError("no method: give --trainer NAME, such as CILMP, CoOp or ZeroshotCLIP")
+    else:
+        opts = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
+        backbone = opts.get("MODEL.BACKBONE.NAME") or args.backbone or "small_clip"
+        try:
+            folder = Configs().folder / "trainers" / args.trainer
+            chosen = str(folder / f"{Configs().choose(args.trainer, backbone, '', None)}.yaml")
+        except UserError as error:
+            raise UserError(f"give --config-file: {error}") from error
+    print(f"Configuration: {chosen}")
+    return chosen
 
 
 def plain(text: str) -> str:

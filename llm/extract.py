@@ -21,6 +21,7 @@ from llm.question import ClassList, described_classes, described_datasets, read_
 from llm.store import DTYPES, RowStore, class_key, read_store, rows_digest, save_rows
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.seals import check_seal
 
 PACKAGES = ("torch", "transformers", "tokenizers")
 
@@ -113,11 +114,12 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
 
 
 def split_classes(path: Path) -> list[str]:
-    """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one."""
+    """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one, or is damaged."""
     try:
         split = json.loads(path.read_text(encoding="utf-8-sig"))
+        check_seal(split, path, "restore it; if it is you who edited it, remove its key sha256")
         names = {int(label): str(name) for part in ("train", "val", "test") for _, label, name in split.get(part, [])}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(
             f"{path}: not a split file ({error}); it maps train, val, test to [path, label, name]"
         ) from error

@@ -54,8 +54,8 @@ def atomic_text(path: str | Path, text: str) -> None:
 
 
 def atomic_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, whole or not at all."""
-    atomic_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write `value` as indented JSON to `path`, whole or not at all. ValueError for NaN, which JSON does not know."""
+    atomic_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _flush_folder(folder: Path) -> None:

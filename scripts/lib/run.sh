@@ -1,4 +1,4 @@
-# Sourced by the scripts of a method: `run_protocol PROTOCOL METHOD "$@"`. docs/benchmark.md has the arguments.
+# Sourced by the scripts of a method: `run_protocol PROTOCOL METHODS "$@"`; a plan (.yaml) has methods and seeds of its own. docs/benchmark.md has the arguments.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
@@ -17,6 +17,7 @@ usage: bash $0 [DATA] [DATASET]$shots [BACKBONE]
 From the environment: SEEDS="1 2 3"  SHOTS=16 (phantom: 4)  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
   TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
   BENCHMARK="--engine ray ..." (options of python -m benchmark.run)
+A folder that holds a run with other settings stops the script: BENCHMARK="--again" moves it aside, another OUTPUT keeps both.
 EOF
 }
 
@@ -44,8 +45,12 @@ run_protocol() {
         usage "$protocol" >&2
         exit 2
     fi
-    local words=("$protocol" --root "$data" --datasets $dataset --methods $methods --backbone "$backbone")
-    words+=(--seeds ${SEEDS:-1 2 3})
+    local words=("$protocol" --root "$data" --datasets $dataset --backbone "$backbone")
+    [ -n "$methods" ] && words+=(--methods $methods)
+    case $protocol in
+        *.yaml) [ -n "${SEEDS:-}" ] && words+=(--seeds $SEEDS) ;;
+        *) words+=(--seeds ${SEEDS:-1 2 3}) ;;
+    esac
     [ -n "$shots" ] && words+=(--shots $shots)
     [ -n "${CFG:-}" ] && words+=(--cfg $CFG)
     [ -n "${OUTPUT:-}" ] && words+=(--output "$(absolute "$OUTPUT")")

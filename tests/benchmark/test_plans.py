@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,10 @@ from benchmark.configs import Configs
 from benchmark.jobs import chains, finished
 from benchmark.plan import Plan, override, read_plan
 from benchmark.protocols import jobs_of
-from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark import runs_on_disk
 from toolbox.errors import UserError
+
+RUNNER = "tests.benchmark.runs_on_disk:run"
 
 
 def words(job, flag):
@@ -97,6 +100,22 @@ def test_published_configuration_of_a_protocol(configs):
     assert found.choose("CoOp", "small_clip", "few_shot", None) == "small_clip"
 
 
+def test_shots_where_nobody_says_how_many(configs):
+    (configs / "shots.yaml").write_text("phantom: 4\n")
+    plan = Plan("base2new", methods=("CoOp",), datasets=("phantom", "kvasir"), seeds=(1,))
+    assert [job.shots for job in jobs_of(plan, Configs(configs))] == [4, 4, 16, 16]
+    plan = Plan("base2new", methods=("CoOp",), datasets=("phantom", "kvasir"), seeds=(1,), shots=(2,))
+    assert {job.shots for job in jobs_of(plan, Configs(configs))} == {2}
+    assert Configs().shots("phantom") == 4 and Configs().shots("kvasir") == 16
+
+
+def test_controls_need_no_plan_of_ones_own(configs):
+    plan = Plan("base2new", methods=("CILMP:shuffled_rows", "CoOp:description"), seeds=(1,))
+    shuffled, _, described, _ = jobs_of(plan, Configs(configs))
+    assert shuffled.argv[-2:] == ("TRAINER.CILMP.ROWS", "shuffled")
+    assert described.argv[-2:] == ("DATASET.CLASS_TEXT", "description")
+
+
 def test_published_configurations_exist():
     configs = Configs()
     for method, files in configs.defaults.items():
@@ -154,14 +173,16 @@ def test_variant_has_its_own_folder_and_options(configs):
 
 def test_finished_is_what_result_json_says(configs, tmp_path):
     (job,) = jobs_of(Plan("full", methods=("CoOp",), seeds=(1,), output=tmp_path), Configs(configs))
-    assert not finished(job)
-    write_run(job.output, "CoOp", shots=-1, status="running")
-    assert not finished(job)
-    write_run(job.output, "CoOp", shots=-1)
-    assert finished(job)
-    write_run(job.output, "CoOp", shots=16)
-    with pytest.raises(UserError, match="shots 16, not -1"):
-        finished(job)
+    assert not finished(job, RUNNER)
+    runs_on_disk.run(list(job.argv))
+    assert finished(job, RUNNER)
+    runs_on_disk.edit(job.output, shots=16)
+    with pytest.raises(UserError, match="holds another run: shots was 16 and is -1"):
+        finished(job, RUNNER)
+    runs_on_disk.edit(job.output, status="running")
+    with pytest.raises(UserError, match="is not a result of this project"):
+        finished(job, RUNNER)
+    assert not finished(replace(job, argv=("--again", *job.argv)), RUNNER)
 
 
 def test_plan_file(tmp_path):

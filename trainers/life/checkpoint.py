@@ -13,7 +13,7 @@ from torch import Tensor
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
-from toolbox.seals import check_seal, seal
+from toolbox.seals import check_seal, digest, seal
 from trainers.life.run import Run
 
 
@@ -71,6 +71,15 @@ def load_trained(trainer: Run, directory: Path, epoch: int | None) -> None:
         raise UserError(f"{path} does not fit this model: " + "; ".join(differences))
     trainer.model.load_state_dict(state)
     print(f"Load {path} to {trainer.folder} (epoch={meta.get('epoch', '?')})")
+
+
+def file_digest(directory: Path, folder: str, epoch: int | None) -> str:
+    """SHA-256 of the tensors that `load_trained` would load; "" where there is no checkpoint."""
+    try:
+        path = _file(_folder(directory, folder), epoch)
+    except UserError:
+        return ""
+    return digest({}, _read(path)[0])
 
 
 def from_reference(trainer: Run, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from toolbox.options import default_of
+from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.keys import PREC, check_values
 from trainers.life.preprocessing import check_preprocessing, set_preprocessing
@@ -93,7 +94,11 @@ def _merge_file(cfg: CfgNode, path: Path) -> None:
         there = sorted(str(p) for p in path.parent.glob("*.yaml"))
         raise UserError(f"no configuration at {path}" + (f"; {nearest(str(path), there)}" if there else ""))
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.name == RESULT:
+            tree = yaml.safe_load(read_result(path.parent)["config"])
+            tree = {key: value for key, value in tree.items() if key not in ("OUTPUT_DIR", "RESUME")}  # that run's own
+        else:
+            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
         cfg.merge_from_other_cfg(CfgNode(tree or {}))
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not yaml: {' '.join(str(error).split())}") from error
