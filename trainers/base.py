@@ -33,6 +33,7 @@ from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features
 from trainers.life.class_text import class_texts
+from trainers.life.descent import accuracy, balanced_accuracy, descend, shuffled
 from trainers.life.features import Features
 from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
@@ -42,6 +43,8 @@ from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
+
+__all__ = ["Column", "Features", "PromptTrainer", "Recording", "accuracy", "balanced_accuracy", "descend", "shuffled"]
 
 MOST_TEXT, MOST_VISION, MOST_LAYERS = 245, 1000, 200  # prompts and layers: more than any CLIP has room for
 
@@ -108,12 +111,12 @@ class PromptTrainer(TrainerX):
         return chosen
 
     def image_features(self, items: Sequence) -> Features:
-        """Frozen, normalised features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
+        """Frozen features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
         return features.of_items(self, items)
 
-    def augmented_features(self, items: Sequence) -> Tensor:
-        """(n, embed_dim): the same of one augmented view of each image, drawn anew at each call."""
-        return features.compute(self, features.loader_over(self, items, augmented=True))
+    def view(self, items: Sequence, number: int) -> Features:
+        """The same of one augmented view of each image; SEED and `number` decide which."""
+        return features.of_view(self, items, number)
 
     # Building
 

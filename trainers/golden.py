@@ -61,7 +61,10 @@ def _compare_one(recording: Recording, name: str, method: type) -> bool:
     classes = f", {len(recording.case['classnames'])} classes" if "classnames" in recording.case else ""
     print(f"{recording.path}: {name}{classes}")
     good = compared = 0
-    for column in replayed(recording, method):
+    columns = replayed(recording, method)
+    if not columns:
+        raise UserError(f"{recording.path}: {name}: it has none of the columns that {method.__name__} gives")
+    for column in columns:
         if column.value is None:
             recording.arrays.get(column.name)
             print(f"  --   {column.name:<100} not compared: {column.why}")
@@ -71,8 +74,6 @@ def _compare_one(recording: Recording, name: str, method: type) -> bool:
         good, compared = good + within, compared + 1
         why = f"; {column.why}" if column.why else ""
         print(f"  {'ok  ' if within else 'FAIL'} {column.name:<100} {difference:.2e}  (tolerance {tolerance:.2e}{why})")
-    if not compared:
-        raise UserError(f"{recording.path}: {name}: none of its columns is one that {method.__name__} gives")
     print(f"  {'within tolerance' if good == compared else 'NOT within tolerance'}")
     return good == compared
 

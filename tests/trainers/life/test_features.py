@@ -18,9 +18,9 @@ def image_batches(monkeypatch) -> Iterator[list[int]]:
     """Sizes of the batches that pass through the image tower; starts with nothing in memory."""
     sizes, forward = [], ViT.forward
 
-    def counting(self, images, prompts=()):
+    def counting(self, images, *rest, **options):
         sizes.append(len(images))
-        return forward(self, images, prompts)
+        return forward(self, images, *rest, **options)
 
     monkeypatch.setattr(ViT, "forward", counting)
     features._memory.clear()
