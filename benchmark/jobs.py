@@ -11,7 +11,8 @@ from toolbox.errors import UserError
 ZERO_SHOT = "ZeroshotCLIP"
 UNTRAINED = {ZERO_SHOT}  # methods that have nothing to train: they are run with --eval-only and no model folder
 
-CLASS_BOUND = {"LinearProbe", "TipAdapter"}  # methods whose weights belong to the classes they were trained with
+CLASS_BOUND = {"CLAP", "LinearProbe", "LPPlusPlus", "LPText", "SSText", "TipAdapter", "TipAdapterF"}
+"""Methods whose weights belong to the classes they were trained with: there is no base-to-new of them."""
 
 
 @dataclass(frozen=True)

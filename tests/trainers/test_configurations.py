@@ -47,6 +47,9 @@ def test_known_keys_and_no_input_size(world, path):
         ("PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx", 0.0025, 20, 4, ("PROMPTSRC.GPA_MEAN", 15.0)),
         ("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 0.0025, 50, 4, ("PROMPTSRC.GPA_STD", 30.0)),
         ("KgCoOp/vit_b16_ep100_ctxv1", 0.002, 100, 128, ("KGCOOP.W", 8.0)),
+        ("CLIPAdapter/rn50", 0.002, 200, 32, ("CLIPADAPTER.RATIO", 0.2)),
+        ("CLIPAdapter/vit_b16_few_shot", 0.01, 20, 32, ("CLIPADAPTER.TICK", "iteration")),
+        ("CLAP/rn50", 0.1, 300, 256, ("CLAP.VIEWS", 20)),
     ],
 )
 def test_published_numbers(world, name, lr, epochs, batch, option):
