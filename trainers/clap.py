@@ -112,6 +112,9 @@ class CLAP(PromptTrainer):
         if ours:
             yield Column("lr", torch.tensor(rates, dtype=torch.float64))
             yield Column(f"{part}/multipliers_last", model.multipliers)
+        else:
+            zero_shot = cosine_logits(train, unit(text), model.log_scale())
+            yield Column("zero_shot_train_prob", zero_shot.softmax(1))
         chaotic = part not in ("zslp", "LP") and text.norm(dim=1).max() < 1.01
         held = 10 if chaotic else STEPS
         near = 2e-5 if part == "LP" else 1e-5

@@ -24,13 +24,6 @@ def replayed(recording: Recording, method: type) -> list[Column]:
     return [column for column in method.replay(recording) if column.name in recording.arrays]
 
 
-def differences(recording: Recording, method: type) -> dict[str, tuple[float, float]]:
-    """Largest difference and its tolerance for each column that is compared."""
-    return {
-        column.name: recording.difference(column) for column in replayed(recording, method) if column.value is not None
-    }
-
-
 def compare(path: str, methods: dict[str, type]) -> bool:
     """Print the comparison of one recording; True if all is within tolerance.
 

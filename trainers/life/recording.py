@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,10 +124,8 @@ class Recording:
         return from_open_clip_model("recording", openai_model(state))
 
     def any_clip(self, embed_dim: int) -> Backbone:
-        """A small CLIP for cases that are features alone: a model needs one, but nothing passes through it."""
-        sizes = {"embed_dim": embed_dim, "image_resolution": 8, "vision_patch_size": 8, "context_length": 77}
-        sizes |= {"vocab_size": 49408, "vision_layers": 1, "transformer_layers": 1}
-        clip = from_open_clip_model("none", openai_model(random_state(sizes | dict.fromkeys(WIDTHS, 64), 0)))
+        """A small CLIP at the recorded scale for cases that are features alone; the same object for all of one size."""
+        clip = _any_clip(embed_dim)
         clip.logit_scale.data.fill_(self.case.get("logit_scale_log", math.log(100)))
         return clip
 
@@ -182,3 +181,10 @@ class Recording:
         if column.relative is not None:
             tolerance = column.relative * largest
         return (ours.reshape(recorded.shape).double() - recorded.double()).abs().max().item(), tolerance
+
+
+@lru_cache(maxsize=1)
+def _any_clip(embed_dim: int) -> Backbone:
+    sizes = {"embed_dim": embed_dim, "image_resolution": 8, "vision_patch_size": 8, "context_length": 77}
+    sizes |= {"vocab_size": 49408, "vision_layers": 1, "transformer_layers": 1} | dict.fromkeys(WIDTHS, 64)
+    return from_open_clip_model("none", openai_model(random_state(sizes, 0)))
