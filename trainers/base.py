@@ -118,6 +118,12 @@ class PromptTrainer(TrainerX):
         """The same of one augmented view of each image; SEED and `number` decide which."""
         return features.of_view(self, items, number)
 
+    def views(self, items: Sequence, epochs: int, taken: int, first: int = 0) -> Iterator[Features]:
+        """A view an epoch, from number `first` on: `taken` of them in turn, or with 0 another every epoch."""
+        kept = [self.view(items, first + i) for i in range(min(taken, epochs))]
+        for epoch in range(epochs):
+            yield kept[epoch % taken] if taken else self.view(items, first + epoch)
+
     # Building
 
     def __init__(self, cfg) -> None:

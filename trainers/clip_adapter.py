@@ -84,9 +84,8 @@ class CLIPAdapter(PromptTrainer):
         o, optim = self.options, self.cfg.OPTIM
         optimizer = build_optimizer(self.model, optim)
         schedule = build_lr_scheduler(optimizer, optim)
-        losses: list[float] = []
-        for epoch in range(optim.MAX_EPOCH):
-            view = self.view(self.dm.dataset.train_x, epoch % o.VIEWS if o.VIEWS else epoch)
+        losses: list[Tensor] = []
+        for view in self.views(self.dm.dataset.train_x, optim.MAX_EPOCH, o.VIEWS):
             batches = shuffled(view.values, view.labels, self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE)
             ticking = schedule if o.TICK == "iteration" else None
             losses = [step.loss for step in descend(self.model.feature_loss, batches, optimizer, ticking)]

@@ -144,10 +144,7 @@ class TipAdapterF(PromptTrainer):
             with torch.no_grad():
                 return accuracy(model.classify(val.values), val.labels).item()
 
-        views = (
-            self.view(items, o.AUGMENT_EPOCH + (epoch % o.VIEWS if o.VIEWS else epoch))
-            for epoch in range(optim.MAX_EPOCH)
-        )
+        views = self.views(items, optim.MAX_EPOCH, o.VIEWS, first=o.AUGMENT_EPOCH)
         epochs = (shuffled(view.values, view.labels, size) for view in views)
         steps = optim.MAX_EPOCH * -(-len(items) // size)
         optimizer, schedule = keys_optimizer(model.keys, optim.LR, optim.WEIGHT_DECAY, steps)
