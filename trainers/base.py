@@ -61,7 +61,7 @@ class PromptTrainer(TrainerX):
         section: name of the method's part of `cfg.TRAINER`.
         defaults: its keys, each an `Option` (default, what it is, what is allowed) or just its default value.
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
-        trains: False for methods without gradient steps, which are only tested.
+        trains: False for methods on frozen features: `fit` makes what they have in one go, and then they are tested.
         recorded_as: what recordings of its reference programs call it, beside its own name (see `trainers.golden`).
     """
 
@@ -91,7 +91,7 @@ class PromptTrainer(TrainerX):
         return None
 
     def fit(self) -> None:
-        """For methods without gradient steps: put into the model what they make of the training images."""
+        """For methods that do not train by epochs: put into the model what they make of the training images."""
 
     @property
     def options(self):

@@ -169,16 +169,16 @@ class LPPlusPlus(PromptTrainer):
 
 
 def _replay_images(recording: Recording) -> Iterator[Column]:
-    """The published program, from images on."""
+    """The published program: first the features, then what follows from the recorded ones."""
     arrays, case, clip = recording.arrays, recording.case, recording.clip()
-    text = class_features(clip, case["classnames"], [case["options"]["template"]])
-    train, val, test = (unit(recording.features(clip, f"{part}_images")) for part in ("train", "val", "test"))
+    yield Column("text_weights", class_features(clip, case["classnames"], [case["options"]["template"]]).T)
+    for part in ("train", "val", "test"):
+        yield Column(f"{part}_features", unit(recording.features(clip, f"{part}_images")))
+    train, val, test = (arrays[f"{part}_features"] for part in ("train", "val", "test"))
+    text = arrays["text_weights"].T
     support = Support(train, arrays["train_labels"].flatten(), train @ text.T)
     head = start(support, len(text), arrays["param/bias"])
     rate = lipschitz_rate(train)
-    for name, value in (("text_weights", text.T), ("train_features", train), ("test_features", test)):
-        yield Column(name, value)
-    yield Column("val_features", val)
     for name, value in (("init_weight", head.weight), ("param/weight", head.weight), ("init_alpha", head.alpha)):
         yield Column(name, value, 1e-6)
     yield Column("param/alpha", head.alpha, 1e-6)
@@ -197,10 +197,10 @@ def _replay_images(recording: Recording) -> Iterator[Column]:
     yield Column("step_alpha", torch.stack([head.alpha for head in heads[:-1]]), 1e-6)
     for name in arrays:
         if name.startswith("logits/"):
-            yield Column(name, heads[int(name.partition("/")[2])].logits(test, text), 1e-5)
+            yield Column(name, heads[int(name.partition("/")[2])].logits(test, text), 2e-6)
     for name, value in heads[-1]._asdict().items():
-        yield Column(f"final_{name}", value, 1e-5)
-    yield Column("logits", heads[-1].logits(test, text), 1e-5)
+        yield Column(f"final_{name}", value, 2e-6)
+    yield Column("logits", heads[-1].logits(test, text), 2e-6)
     kept = best_of(
         zip(heads[1:], losses, strict=True),
         lambda head: accuracy(head.logits(val, text), arrays["val_labels"]).item(),

@@ -22,7 +22,8 @@ class LPText(LPPlusPlus):
 
     section = "LPTEXT"
     recorded_as = tuple(
-        f"FereshteShakeri/few-shot-MedVLMs lp_text_{case}" for case in ("case1_eta5", "case1_eta1", "case2")
+        f"FereshteShakeri/few-shot-MedVLMs lp_text_{case}"
+        for case in (*(f"case1_eta{i}" for i in range(1, 6)), "case2")
     )
     defaults = {
         **LPPlusPlus.defaults,

@@ -25,7 +25,7 @@ from vlm.backbone import Backbone
 from vlm.towers.block import unit
 
 EPS = 1e-4  # of AdamW
-HUNDRED = {"relative": 3e-6, "why": "100 times cosines in float32"}
+HUNDRED = {"relative": 1e-6, "why": "100 times cosines in float32"}
 
 
 class TipAdapterFModel(TipAdapterModel):
@@ -179,6 +179,8 @@ def _replay_images(recording: Recording, method: type) -> Iterator[Column]:
     yield Column("text_weights", model.text.T)
     yield Column("test_features", test)
     yield Column("val_features", val)
+    model.text, test, val = arrays["text_weights"].T, arrays["test_features"], arrays["val_features"]
+    model.keys.data.copy_(arrays["param/cache_keys"])
     yield Column("logits_initial", model.classify(test).detach(), **HUNDRED)
     on_val: list[Tensor] = []
 
@@ -195,7 +197,7 @@ def _replay_images(recording: Recording, method: type) -> Iterator[Column]:
         grads.append(model.keys.grad.clone())
     yield Column("loss", steps[0].loss)
     yield Column("grad/cache_keys", grads[0])
-    yield Column("step_losses", torch.stack([step.loss for step in steps]), **HUNDRED)
+    yield Column("step_losses", torch.stack([step.loss for step in steps]))
     yield Column("step_logits", torch.stack([step.logits for step in steps]), **HUNDRED)
     yield Column("step_keys", torch.stack(keys))
     yield Column("step_grads", torch.stack(grads))

@@ -31,7 +31,8 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
 
 def balanced_accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean over the classes that occur of the share of right answers in percent, a scalar."""
-    right = (logits.argmax(-1) == labels.flatten()).double()
+    labels = labels.flatten()
+    right = (logits.argmax(-1) == labels).double()
     return 100 * torch.stack([right[labels == c].mean() for c in labels.unique()]).mean()
 
 
