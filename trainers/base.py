@@ -33,7 +33,8 @@ from datasets.loader import ImageDataset, quiet_when_left_alone
 from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers.life import checkpoint, distributed, features, fingerprint
+from trainers.life import checkpoint, distributed, features, fingerprint, finite
+from trainers.life.descent import accuracy, balanced_accuracy, descend, shuffled
 from trainers.life.features import Features
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
@@ -42,6 +43,8 @@ from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
+
+__all__ = ["Column", "Features", "PromptTrainer", "Recording", "accuracy", "balanced_accuracy", "descend", "shuffled"]
 
 MOST_TEXT, MOST_VISION, MOST_LAYERS = 245, 1000, 200  # prompts and layers: more than any CLIP has room for
 
@@ -58,7 +61,7 @@ class PromptTrainer(TrainerX):
         section: name of the method's part of `cfg.TRAINER`.
         defaults: its keys, each an `Option` (default, what it is, what is allowed) or just its default value.
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
-        trains: False for methods without gradient steps, which are only tested.
+        trains: False for methods on frozen features: `fit` makes what they have in one go, and then they are tested.
         schedule_by: what the learning rate's schedule counts, "epoch" or "step".
         recorded_as: what recordings of its reference programs call it, beside its own name (see `trainers.golden`).
     """
@@ -99,7 +102,7 @@ class PromptTrainer(TrainerX):
         return build_lr_scheduler(self.optim, self.cfg.OPTIM)
 
     def fit(self) -> None:
-        """For methods without gradient steps: put into the model what they make of the training images."""
+        """For methods that do not train by epochs: put into the model what they make of the training images."""
 
     @classmethod
     def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
@@ -124,12 +127,18 @@ class PromptTrainer(TrainerX):
         return chosen
 
     def image_features(self, items: Sequence) -> Features:
-        """Frozen, normalised features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
+        """Frozen features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
         return features.of_items(self, items)
 
-    def augmented_features(self, items: Sequence) -> Tensor:
-        """(n, embed_dim): the same of one augmented view of each image, drawn anew at each call."""
-        return features.compute(self, features.loader_over(self, items, augmented=True))
+    def view(self, items: Sequence, number: int) -> Features:
+        """The same of one augmented view of each image; SEED and `number` decide which."""
+        return features.of_view(self, items, number)
+
+    def views(self, items: Sequence, epochs: int, taken: int, first: int = 0) -> Iterator[Features]:
+        """A view an epoch, from number `first` on: `taken` of them in turn, or with 0 another every epoch."""
+        kept = [self.view(items, first + i) for i in range(min(taken, epochs))]
+        for epoch in range(epochs):
+            yield kept[epoch % taken] if taken else self.view(items, first + epoch)
 
     # Building
 
@@ -190,7 +199,7 @@ class PromptTrainer(TrainerX):
         with self.precision.context():
             logits, loss = self.loss(images, labels)
         if not torch.isfinite(loss):
-            raise self._broken(batch)
+            raise finite.broken(self, batch)
         self.precision.step(loss, self.optim, self.model)
         if self.schedule_by == "step" or self.batch_idx + 1 == self.num_batches:
             self.update_lr()
@@ -198,27 +207,11 @@ class PromptTrainer(TrainerX):
         self.step_seconds.append(time.perf_counter() - began)
         return summary
 
-    def _broken(self, batch: dict) -> UserError:
-        files = ", ".join(map(str, batch.get("impath", [])))
-        return UserError(
-            f"the loss is not finite at epoch {self.epoch + 1}, batch {self.batch_idx + 1} (files: {files}); the last "
-            f"checkpoint in {self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
-        )
-
-    def _check_finite(self) -> None:
-        """The step after the last loss of an epoch can spoil the parameters; then they must not become a checkpoint."""
-        spoilt = [name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()]
-        if spoilt:
-            raise UserError(
-                f"parameters are not finite after epoch {self.epoch + 1} ({', '.join(spoilt)}); the last checkpoint in "
-                f"{self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
-            )
-
     def parse_batch_train(self, batch: dict) -> tuple[Tensor, Tensor]:
         return batch["img"].to(self.device), batch["label"].to(self.device)
 
     def after_epoch(self) -> None:
-        self._check_finite()
+        finite.check(self)
         if self.gaussian is not None:
             self.gaussian.add()
             if self.epoch + 1 == self.max_epoch:

@@ -1,15 +1,17 @@
 """BiomedCoOp: a context held to a language model's sentences about the classes (Koleilat et al., CVPR 2025)."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from yacs.config import CfgNode
 
 from dassl.engine import TRAINER_REGISTRY
 from llm.sentences import class_sentences
 from toolbox.options import Option
+from toolbox.seals import digest
 from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from trainers.coop import CoOpModel
 from vlm.backbone import Backbone
@@ -125,20 +127,31 @@ PUBLISHED = {
 FILE_OPTION = Option("", 'sentences by `python -m llm.sentences`; "" takes the data set\'s own of llm/sentences')
 
 
-def sentences_of(trainer: PromptTrainer) -> list[list[str]]:
-    """What TRAINER.<METHOD>.SENTENCES_FILE says of each class, or what the class has instead; which it is, is printed."""
-    classnames, file = trainer.dm.dataset.classnames, trainer.options.SENTENCES_FILE
-    found = class_sentences(_name(trainer), classnames, trainer.templates(), file)
-    print(f"Sentences: {found.source}")
-    return found.texts
+class SentenceTrainer(PromptTrainer):
+    """Methods that need sentences of each class, or what a class has instead: options SENTENCES_FILE and TEMPLATES."""
 
+    def sentences(self) -> list[list[str]]:
+        """Of each class, one or more; where they are from is printed."""
+        found = class_sentences(
+            self.data_name, self.dm.dataset.classnames, self.templates(), self.options.SENTENCES_FILE
+        )
+        print(f"Sentences: {found.source}")
+        return found.texts
 
-def _name(trainer: PromptTrainer) -> str:
-    return getattr(trainer.dm.dataset, "name", trainer.cfg.DATASET.NAME).lower()
+    @property
+    def data_name(self) -> str:
+        """The data set's name in llm/sentences and llm/descriptions."""
+        return getattr(self.dm.dataset, "name", self.cfg.DATASET.NAME).lower()
+
+    @classmethod
+    def hashes(cls, cfg: CfgNode, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
+        return {
+            "sentences": digest(class_sentences(dataset, classnames, [], cfg.TRAINER[cls.section].SENTENCES_FILE).texts)
+        }
 
 
 @TRAINER_REGISTRY.register()
-class BiomedCoOp(PromptTrainer):
+class BiomedCoOp(SentenceTrainer):
     """The CLIP trainer of the reference program. Classes without sentences fall back on what they have, which is said."""
 
     section = "BIOMEDCOOP"
@@ -158,11 +171,9 @@ class BiomedCoOp(PromptTrainer):
     def make_model(self, clip: Backbone, classnames: list[str]) -> BiomedCoOpModel:
         o = self.options
         weights = (float(o.SCCM_LAMBDA), float(o.KDSP_LAMBDA), float(o.TAU))
-        weights = PUBLISHED.get(o.PUBLISHED, {}).get(_name(self).rpartition("/")[2], weights)
+        weights = PUBLISHED.get(o.PUBLISHED, {}).get(self.data_name.rpartition("/")[2], weights)
         print("SCCM_LAMBDA {}, KDSP_LAMBDA {}, TAU {}".format(*weights))
-        return BiomedCoOpModel(
-            clip, classnames, self.initial(clip, o.CTX_INIT, o.N_CTX), partial(sentences_of, self), *weights
-        )
+        return BiomedCoOpModel(clip, classnames, self.initial(clip, o.CTX_INIT, o.N_CTX), self.sentences, *weights)
 
     @staticmethod
     def initial(clip: Backbone, words: str, n_ctx: int) -> Tensor:

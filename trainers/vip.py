@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
 from toolbox.options import Option
-from trainers.base import MOST_TEXT, TEMPLATES_HELP, PromptTrainer
-from trainers.biomedcoop import FILE_OPTION, sentences_of
+from trainers.base import MOST_TEXT, TEMPLATES_HELP
+from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, initial_ctx
 from vlm.towers.block import unit
@@ -66,7 +66,7 @@ class ViPModel(PromptedCLIP):
 
 
 @TRAINER_REGISTRY.register()
-class ViP(PromptTrainer):
+class ViP(SentenceTrainer):
     """A class's phrases are the first of its sentences (see `llm.sentences`)."""
 
     section = "VIP"
@@ -78,7 +78,7 @@ class ViP(PromptTrainer):
     }
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> ViPModel:
-        phrases = [texts[: self.options.PHRASES or None] for texts in sentences_of(self)]
+        phrases = [texts[: self.options.PHRASES or None] for texts in self.sentences()]
         return ViPModel(clip, initial_ctx(clip, "", self.options.N_CTX), phrases)
 
     @classmethod

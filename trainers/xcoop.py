@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim import build_optimizer
 from toolbox.options import Option
-from trainers.base import RELATIVE, TEMPLATES_HELP, Column, PromptTrainer, Recording
-from trainers.biomedcoop import FILE_OPTION, sentences_of
+from trainers.base import RELATIVE, TEMPLATES_HELP, Column, Recording
+from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts, cosine_logits, initial_ctx
 from vlm.towers.block import in_place, unit
@@ -163,7 +163,7 @@ def _trained(norm: nn.Module) -> nn.Module:
 
 
 @TRAINER_REGISTRY.register()
-class XCoOp(PromptTrainer):
+class XCoOp(SentenceTrainer):
     """LayerNorms learn at a tenth of the contexts' rate. A class's clinical sentence is the first that it has.
 
     The reference program chooses its best epoch on test images, and cuts gradients under mixed precision alone.
@@ -185,7 +185,7 @@ class XCoOp(PromptTrainer):
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> XCoOpModel:
         o = self.options
-        clinical = [f"{name}: {texts[0]}" for name, texts in zip(classnames, sentences_of(self), strict=True)]
+        clinical = [f"{name}: {texts[0]}" for name, texts in zip(classnames, self.sentences(), strict=True)]
         weights = (float(o.W_SENTENCE), float(o.W_TOKEN))
         copies = (o.TEXT_PROMPTS, o.VISUAL_FEATURES)
         return XCoOpModel(

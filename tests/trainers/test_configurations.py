@@ -54,6 +54,9 @@ def test_known_keys_and_no_input_size(world, path):
         ("TCP/vit_b16", 0.002, 50, 32, ("TCP.ADAM_EPS", 1e-3)),
         ("ViP/vit_b16", 0.002, 50, 32, ("VIP.N_CTX", 4)),
         ("KgCoOp/vit_b16_ep100_ctxv1", 0.002, 100, 128, ("KGCOOP.W", 8.0)),
+        ("CLIPAdapter/rn50", 0.002, 200, 32, ("CLIPADAPTER.RATIO", 0.2)),
+        ("CLIPAdapter/vit_b16_few_shot", 0.01, 20, 32, ("CLIPADAPTER.TICK", "iteration")),
+        ("CLAP/rn50", 0.1, 300, 256, ("CLAP.VIEWS", 20)),
     ],
 )
 def test_published_numbers(world, name, lr, epochs, batch, option):

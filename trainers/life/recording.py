@@ -8,8 +8,10 @@ stand under its name, and it is called by its program's name too, "jusiro/CLAP c
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from vlm.prompts.prompted import PromptedCLIP
 
 ABSOLUTE = 1e-5  # logits, losses and other columns
 RELATIVE = 1e-4  # gradients, of their largest entry
+WIDTHS = ("vision_width", "transformer_width")
 SEVERAL = ("methods", "solvers")  # keys of a case with more than one method
 
 
@@ -120,6 +123,12 @@ class Recording:
         state = random_state(self.case["clip"], self.case["clip_seed"])
         return from_open_clip_model("recording", openai_model(state))
 
+    def any_clip(self, embed_dim: int) -> Backbone:
+        """A small CLIP at the recorded scale for cases that are features alone; the same object for all of one size."""
+        clip = _any_clip(embed_dim)
+        clip.logit_scale.data.fill_(self.case.get("logit_scale_log", math.log(100)))
+        return clip
+
     def model(self, method: type) -> PromptedCLIP:
         """The method's model on the recorded CLIP with the recorded parameters."""
         model = method.from_recording(self.clip(), self.case, self.arrays)
@@ -144,6 +153,18 @@ class Recording:
             if parameter.grad is not None:
                 yield Column(f"grad/{name}", parameter.grad if index is None else parameter.grad[index])
 
+    def snapshots(self) -> Iterator[tuple[int, str, str]]:
+        """Columns of the part after a number of steps, `<part>/step<i>/<what>`: i, the column's name, and what."""
+        for name in self.arrays:
+            before, _, rest = name.removeprefix(f"{self.part}/").partition("/")
+            if name.startswith(f"{self.part}/step") and before.removeprefix("step").isdecimal():
+                yield int(before.removeprefix("step")), name, rest
+
+    @torch.no_grad()
+    def features(self, clip: Backbone, images: str) -> Tensor:
+        """Features, of any length, of an array of images (..., 3, height, width), as one list (n, embed_dim)."""
+        return clip.image(self.arrays[images].flatten(0, -4), normalised=False)
+
     def difference(self, column: Column) -> tuple[float, float]:
         """Largest difference between a column and the recorded one, and how large it may be.
 
@@ -160,3 +181,10 @@ class Recording:
         if column.relative is not None:
             tolerance = column.relative * largest
         return (ours.reshape(recorded.shape).double() - recorded.double()).abs().max().item(), tolerance
+
+
+@lru_cache(maxsize=1)
+def _any_clip(embed_dim: int) -> Backbone:
+    sizes = {"embed_dim": embed_dim, "image_resolution": 8, "vision_patch_size": 8, "context_length": 77}
+    sizes |= {"vocab_size": 49408, "vision_layers": 1, "transformer_layers": 1} | dict.fromkeys(WIDTHS, 64)
+    return from_open_clip_model("none", openai_model(random_state(sizes, 0)))
