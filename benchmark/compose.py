@@ -28,7 +28,13 @@ METHODS = (
     "IVLP",
     "MaPLe",
     "KgCoOp",
+    "ProGrad",
+    "TCP",
+    "ViP",
+    "XCoOp",
+    "CLIPLoRA",
     "PromptSRC",
+    "BiomedCoOp",
     "",
     "CILMP",
 )
