@@ -25,10 +25,11 @@ from speed import runs
 from speed.launches import build, launches, random_rows, tower, training_step
 from tests.oracles import cilmp as oracle
 from toolbox.files import atomic_json
-from trainers.golden import Recording, differences
+from trainers.golden import by_recorded_name, replayed
 from trainers.life.config import methods
 from trainers.life.passes import Passes
 from trainers.life.precision import Precision
+from trainers.life.recording import Recording
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.prompts.prompted import PromptedCLIP
@@ -41,17 +42,25 @@ def clip_on(device: str, precision: Precision, sizes: dict) -> Backbone:
 
 def recordings(device: str, scale: runs.Scale) -> list[dict]:
     """Differences from the recorded reference programs, in float32 against their tolerance and in half precision."""
-    by_name, found = {m.__name__: m for m in methods()}, []
+    by_name, found = by_recorded_name(methods()), []
     for file in sorted((runs.ROOT / "tests" / "golden").glob("*.npz"))[: scale.recordings]:
-        recording = Recording.read(file).on(device)
+        recording = Recording.read(file)
         method = by_name[recording.case["method"]]
-        values = differences(recording, method)
+        values = differences(recording.on(device), method)
         row = {"recording": file.stem, "within tolerance": all(a <= b for a, b in values.values())}
-        row["float32: worst, of tolerance"] = max(a / b for a, b in values.values())
-        for dtype in (torch.bfloat16, torch.float16):
-            row[f"{dtype}: logits".removeprefix("torch.")] = differences(recording, method, dtype)["logits"][0]
+        row["float32: worst, of tolerance"] = max(a / b for a, b in values.values() if b)
+        for dtype in (torch.bfloat16, torch.float16) if method.trains else ():
+            row[f"{dtype}: logits".removeprefix("torch.")] = differences(recording.on(device, dtype), method)["logits"][
+                0
+            ]
         found.append(row)
     return found
+
+
+def differences(recording: Recording, method: type) -> dict[str, tuple[float, float]]:
+    """Largest difference from each column that is compared, and how large it may be."""
+    columns = (column for column in replayed(recording, method) if column.value is not None)
+    return {column.name: recording.difference(column) for column in columns}
 
 
 def seconds(function: Callable[[], object], device: str, repeats: int) -> float:

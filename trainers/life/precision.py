@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
+from vlm.prompts.prompted import PromptedCLIP
 
 CHOICES = ("auto", "fp32", "fp16", "bf16", "amp")
 
@@ -37,25 +38,34 @@ class Precision:
         """Where the forward pass runs."""
         return torch.autocast(self.device_type, dtype=self._half) if self.name == "amp" else nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
-        """Backward pass, scaled where it must be."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+    def backward(self, loss: Tensor, model: PromptedCLIP) -> None:
+        """The model's backward pass, scaled where it must be."""
+        model.backward(*([loss] if self.scaler is None else [loss, self.scaler.scale]))
 
-    def update(self, optimizer: torch.optim.Optimizer) -> None:
+    def update(self, optimizer: torch.optim.Optimizer, model: PromptedCLIP) -> None:
         """The optimiser's step; one whose scaled gradients overflow is skipped and counted."""
         if self.scaler is None:
+            _shorten(model)
             optimizer.step()
             return
+        if model.max_grad_norm > 0:
+            self.scaler.unscale_(optimizer)
+            _shorten(model)
         self.scaler.step(optimizer)
         before = self.scaler.get_scale()
         self.scaler.update()
         self.overflows += self.scaler.get_scale() < before
 
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: PromptedCLIP) -> None:
         """Backward pass and one optimiser step."""
         optimizer.zero_grad()
-        self.backward(loss)
-        self.update(optimizer)
+        self.backward(loss, model)
+        self.update(optimizer, model)
+
+
+def _shorten(model: PromptedCLIP) -> None:
+    if model.max_grad_norm > 0:
+        nn.utils.clip_grad_norm_(model.parameters(), model.max_grad_norm)
 
 
 def _has_bf16() -> bool:
