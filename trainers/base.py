@@ -33,7 +33,7 @@ from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
-from trainers.life.descent import accuracy, balanced_accuracy, descend, shuffled
+from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
 from trainers.life.features import Features
 from trainers.life.passes import Passes, why_no_graph
@@ -44,8 +44,6 @@ from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
-
-__all__ = ["Column", "Features", "PromptTrainer", "Recording", "accuracy", "balanced_accuracy", "descend", "shuffled"]
 
 MOST_TEXT, MOST_VISION, MOST_LAYERS = 245, 1000, 200  # prompts and layers: more than any CLIP has room for
 
