@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
+from toolbox.plain import PlainError, read_yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,7 +15,10 @@ class Configs:
     def __init__(self, folder: Path = ROOT / "configs"):
         self.folder = Path(folder)
         path = self.folder / "defaults.yaml"
-        self.defaults = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        try:
+            self.defaults = read_yaml(path) if path.exists() else {}
+        except PlainError as error:
+            raise UserError(f"{path} is not YAML: {error}") from error
 
     def choose(self, method: str, backbone: str, protocol: str, wanted: str | None) -> str:
         """Stem of the method's file: the one asked for, else that of `defaults.yaml`, else the one named like the backbone,
@@ -37,6 +40,7 @@ class Configs:
         raise UserError(f"{method} {problem} in {self.folder / 'trainers' / method}; {hint} (choose with CFG or --cfg)")
 
     def _stems(self, method: str) -> list[str]:
+        check_name(method, "method")
         stems = sorted(p.stem for p in (self.folder / "trainers" / method).glob("*.yaml"))
         if not stems:
             known = [p.name for p in (self.folder / "trainers").glob("*") if any(p.glob("*.yaml"))]
@@ -49,7 +53,7 @@ class Configs:
 
     def dataset(self, name: str, root: Path) -> Path:
         """The data set's file; a folder `<root>/<name>/` with a split JSON in it needs none of its own and uses split.yaml."""
-        path = self.folder / "datasets" / f"{name.lower()}.yaml"
+        path = self.folder / "datasets" / f"{check_name(name, 'data set', nested=True).lower()}.yaml"
         if path.is_file():
             return _short(path)
         if self._is_folder(name, root):

@@ -11,6 +11,7 @@ from benchmark.plots import figures
 from benchmark.render import row
 from benchmark.tables import Table, unique
 from toolbox.files import atomic_text, atomic_write
+from toolbox.names import OwnNames
 
 if TYPE_CHECKING:
     from benchmark.compose import Report
@@ -31,9 +32,9 @@ figure { margin: 0 } img { max-width: 100%; background: white; border-radius: 4p
 
 def write_page(report: "Report", out: Path) -> Path:
     """Write `report.html` and each figure as PNG in `out`; returns the page's path."""
-    images = []
+    images, used = [], OwnNames()
     for stem, figure in figures(report):
-        path = out / f"{stem.replace('/', '_')}.png"
+        path = out / f"{used.name(stem)}.png"
         atomic_write(path, lambda part, figure=figure: figure.savefig(part, dpi=110, format="png"))
         plt.close(figure)
         images.append(path)

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_json, atomic_path
+from toolbox.files import atomic_json, atomic_path, writable
+from toolbox.plain import parse_json
 
-from .fewshot import writable
 from .images import DEFAULT, read_image
 from .progress import bar
 from .reading import Reading
@@ -87,7 +87,7 @@ def build_cache(
 
         _write(pixels_path, index_path, paths, size, decode)
     try:
-        index = json.loads(index_path.read_text(encoding="utf-8"))
+        index = parse_json(index_path.read_text(encoding="utf-8"))
         intact = pixels_path.stat().st_size == sum(h * w * 3 for _, h, w, _ in index.values()) and index.keys() == set(
             paths
         )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json
+from toolbox.plain import parse_json
 from toolbox.seals import KEY, check_seal, seal
 
 PARTS = ("train", "val", "test")
@@ -114,12 +115,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no split file is")
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"split file {path} is missing; make it with `python -m datasets.prepare`") from None
     except OSError as error:
         raise UserError(f"split file {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise UserError(f"{path} is not JSON; make it again or restore it") from None
     if not isinstance(content, dict) or "train" not in content or "test" not in content:
         raise UserError(

@@ -15,6 +15,7 @@ from llm.question import described_classes, described_datasets
 from llm.store import DTYPES, class_key, save_rows
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
 
 
 def read_reference(folder: Path, classnames: Sequence[str]) -> dict[str, Tensor]:
@@ -76,7 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         names = sorted(class_key(path.stem) for path in args.folder.glob("*.pth"))
     rows = read_reference(args.folder, names)
-    output = args.output or Path("output/llm/reference") / f"{args.dataset}.safetensors"
+    output = (
+        args.output
+        or Path("output/llm/reference") / f"{check_name(args.dataset, '--dataset', nested=True)}.safetensors"
+    )
     meta = {
         "model": args.model,
         "dataset": args.dataset,

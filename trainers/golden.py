@@ -6,7 +6,6 @@ logits (evaluation mode), and its loss and gradients (training mode, dropout 0),
 """
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.plain import parse_json
 from trainers.life.config import methods
 from vlm.backbone import from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
@@ -39,7 +39,7 @@ class Recording:
         """Raises UserError if a file is missing, not what it should be, or lacks an array."""
         path = Path(path)
         try:
-            case = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            case = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
             with np.load(path, allow_pickle=False) as file:
                 arrays = {key: torch.from_numpy(file[key]) for key in file.files}
         except FileNotFoundError as error:

@@ -8,11 +8,10 @@ import numpy as np
 
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from toolbox.files import atomic_json
+from toolbox.files import atomic_json, writable
 
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
-from ..fewshot import writable
 from ..groups import groups_by_pattern
 from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
 
 from ..facts import FACTS, Facts
 from ..phantom.generate import ensure_phantom
@@ -49,15 +50,14 @@ def describe(args: argparse.Namespace) -> Facts:
     if name in FACTS:
         return FACTS[name]
     if name.startswith("medmnist:"):
-        plain = name.removeprefix("medmnist:")
+        plain = check_name(name.removeprefix("medmnist:"), "data set")
         source = "https://medmnist.com"
         return FACTS.get(plain) or Facts(
             plain, plain, plain, f"{plain}.json", "", (), "", "a photo of a {}.", "", source
         )
     if name in OWN:
-        own = args.folder or (Path(args.raw[0]).stem if args.raw else "")
-        if not own or Path(own).name != own:
-            raise UserError(f"--folder {own!r} is not the name of a folder")
+        own = args.folder or (Path(args.raw[0]).resolve().stem if args.raw else "")
+        check_name(own, "--folder" if args.folder else "give --folder NAME: the name of the download,")
         return Facts(own, own, own, f"{own}.json", "", (), "", "a photo of a {}.", "", "")
     raise UserError(f"unknown data set {args.name!r}; {nearest(name, [*FACTS, *OWN, 'medmnist:NAME'])}")
 

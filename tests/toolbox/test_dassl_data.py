@@ -46,7 +46,7 @@ def test_an_unreadable_image_is_named(make_cfg, tmp_path, content, workers):
     file.write_bytes(file.read_bytes()[:900] if content is None else content)
     cfg = make_cfg("DATALOADER.NUM_WORKERS", workers)
     loader = build_data_loader(cfg, data_source=[Datum(str(file))], tfm=build_transform(cfg), is_train=False)
-    with pytest.raises(UserError, match=r"^cannot read the image .*broken\.png") as caught:
+    with pytest.raises(UserError, match=r"^(cannot read the )?image .*broken\.png") as caught:
         next(iter(loader))
     assert "\n" not in str(caught.value)
 

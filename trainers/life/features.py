@@ -20,9 +20,8 @@ from torch.utils.data import DataLoader
 from dassl.data.data_manager import build_data_loader
 from dassl.engine import TrainerX
 from datasets.cache import files_key
-from datasets.fewshot import writable
 from datasets.loader import ImageDataset
-from toolbox.files import atomic_write
+from toolbox.files import atomic_write, writable
 from trainers.life.run import Run
 from vlm.prompts.prompted import PromptedCLIP
 

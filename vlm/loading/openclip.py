@@ -1,6 +1,5 @@
 """Backbones in open_clip's format: one of its models with a tag, or a folder with `open_clip_config.json` and weights."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from open_clip.model import _build_text_tower, _build_vision_tower
 from torch import Tensor, nn
 
 from toolbox.errors import UserError, nearest
+from toolbox.plain import parse_json
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
 from vlm.loading import hub
 from vlm.loading.bert_weights import bert_tower, check_bert
@@ -177,7 +177,7 @@ def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tenso
 def read_json(path: Path) -> dict:
     """A JSON object from a file; UserError if it is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
