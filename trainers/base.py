@@ -33,6 +33,7 @@ from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features
 from trainers.life.class_text import class_texts
+from trainers.life.events import Events, naming_the_file, quiet_thread
 from trainers.life.features import Features
 from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
@@ -114,7 +115,7 @@ class PromptTrainer(TrainerX):
         super().__init__(with_preprocessing(cfg, vlm.load(backbone.NAME, image_size=backbone.get("IMAGE_SIZE", 0))))
 
     def check_cfg(self, cfg) -> None:
-        self._started, self._seconds_before, self.starts = time.time(), 0.0, 1
+        self._started, self._seconds_before, self.starts = time.monotonic(), 0.0, 1
         self.resumable_epoch = 0  # the newest epoch that a checkpoint by this process lets a run go on from
         self.precision = Precision(cfg.TRAINER[self.section].PREC, self._device(cfg))
 
@@ -203,8 +204,11 @@ class PromptTrainer(TrainerX):
             checkpoint.keep_for_resume(self)
 
     def init_writer(self, log_dir: str) -> None:
-        if distributed.is_first():
-            super().init_writer(log_dir)
+        if distributed.is_first() and self._writer is None:
+            quiet_thread()
+            with naming_the_file(log_dir):
+                super().init_writer(log_dir)
+            self._writer = Events(self._writer, log_dir)
 
     def after_train(self) -> None:
         if distributed.is_first():
@@ -214,7 +218,7 @@ class PromptTrainer(TrainerX):
         if self.trains:
             super().train()
         elif distributed.is_first():
-            self.time_start = time.time()
+            self.time_start = time.monotonic()
             self.fit()
             if self.model.state_dict():
                 self.save_model(0, self.output_dir)
@@ -253,7 +257,7 @@ class PromptTrainer(TrainerX):
 
     def train_seconds(self) -> float:
         """Time since the first start of the run, without the time it was stopped and what was done twice."""
-        return self._seconds_before + time.time() - self._started
+        return self._seconds_before + time.monotonic() - self._started
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
         """Load what a run trained, ours or the reference program's, and check that it fits this model.

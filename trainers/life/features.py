@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -82,7 +82,8 @@ def of_loader(trainer: Run, loader: DataLoader) -> Features:
         values = compute(trainer, loader).cpu()
         if file is not None:
             meta = {"sha256": _digest(values), "backbone": trainer.model.clip.name}
-            atomic_write(file, lambda part: save_file({"features": values}, part, metadata=meta))
+            content = save({"features": values}, metadata=meta)  # in memory: save_file hides what is wrong with a disk
+            atomic_write(file, lambda part: part.write_bytes(content))
     _memory[key] = values
     _memory.move_to_end(key)
     while len(_memory) > KEPT:
