@@ -48,7 +48,7 @@ class Configs:
         return stems
 
     def method(self, method: str, cfg: str) -> Path:
-        """The method's file, relative to the repository where it lies inside it."""
+        """The method's file, as seen from here."""
         return _short(self.folder / "trainers" / method / f"{cfg}.yaml")
 
     def dataset(self, name: str, root: Path) -> Path:
@@ -94,4 +94,4 @@ def plain(text: str) -> str:
 
 
 def _short(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) and Path.cwd() == ROOT else path

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark import report
-from benchmark.configs import Configs
+from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
 from benchmark.execute import NEEDED, RUNNER, Outcome
 from benchmark.jobs import Job, chains, finished
@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     plan = plan_of(args)
     jobs = jobs_of(plan, Configs(args.configs))
     if args.dry_run:
-        print("\n".join(shlex.join(["python", "train.py", *job.argv]) for job in jobs))
+        program = "train.py" if Path.cwd() == ROOT else str(ROOT / "train.py")
+        print("\n".join(shlex.join(["python", program, *job.argv]) for job in jobs))
         return 0
     _check_root(plan)
     check_writable(plan.output, "give OUTPUT (--output) another folder")
