@@ -11,6 +11,7 @@ from toolbox.errors import UserError
 from toolbox.files import atomic_json
 from toolbox.plain import parse_json
 from toolbox.seals import KEY, check_seal, seal
+from toolbox.words import is_plain
 
 PARTS = ("train", "val", "test")
 MAX_BYTES = 512 << 20
@@ -147,8 +148,12 @@ def _item(path: Path, where: str, row: Any) -> Item:
         raise UserError(f"{path}: the path of {where} is not a file name")
     if isinstance(label, bool) or not isinstance(label, int) or label < 0:
         raise UserError(f"{path}: the label of {where} is {label!r}; labels are whole numbers from 0")
-    if not isinstance(classname, str) or not classname.strip() or not _is_text(classname):
+    if not isinstance(classname, str) or not classname.strip():
         raise UserError(f"{path}: the class name of {where} is empty or no text")
+    if not is_plain(classname):
+        raise UserError(
+            f"{path}: the class name of {where}, {classname!r}, has characters that cannot be shown; mend it"
+        )
     image = image.replace("\\", "/")
     return Item(image if image.startswith("/") else str(PurePosixPath(image)), label, classname)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from toolbox.errors import UserError, nearest
 from toolbox.files import check_writable
 from toolbox.names import OwnNames
+from toolbox.words import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     load_plugins(args.plugin)
     files, left_out = images_in(args.images) if args.images else ([], "")
     if left_out:
-        print(f"left out of the folders: {left_out}", file=sys.stderr)
+        print(shown(f"left out of the folders: {left_out}"), file=sys.stderr)
     run = open_run(args.run)
     if args.words:
         return say_words(run, files[:WORDS_IMAGES], args.top)
@@ -84,9 +85,9 @@ def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Pa
             continue
         logits, heat = relevance(run.model, run.transform(image)[None].to(run.trainer.device), label)
         probabilities = logits.float().softmax(-1)[0]
-        shown = int(label) if label is not None else int(probabilities.argmax())
-        name = run.classnames[shown]
-        title = f"{name}: {100 * probabilities[shown]:.1f} %  ({run.result['method']}, research use only)"
+        explained = int(label) if label is not None else int(probabilities.argmax())
+        name = run.classnames[explained]
+        title = f"{name}: {100 * probabilities[explained]:.1f} %  ({run.result['method']}, research use only)"
         target = out / f"{names.name(path.stem, name)}.png"
         picture(visible_part(image, run.model.clip.image_size), heat[0].cpu().numpy(), title, target)
         print(shown(f"{path}: {title} -> {target}"))

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_json, atomic_path
+from toolbox.files import atomic_json, atomic_path, check_writable
+from toolbox.words import cell, file_text, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -87,17 +88,24 @@ def check_free(out: Path, about: dict[str, str]) -> None:
 
 
 def _files(out: Path) -> tuple[Path, Path]:
+    if out.name in ("", ".."):
+        raise UserError(f"--out {out} is a folder: give the name of the files in it, without .csv and .json")
     return out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
 
 
 def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]], about: dict) -> None:
-    """Write `out`.csv (a row an image, a column a class) and `out`.json."""
+    """Write `out`.csv (a row an image, a column a class) and `out`.json.
+
+    In the table a name's bytes that are not UTF-8 stand as \\xNN and a backslash as two.
+    """
     table, tree = _files(out)
     with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "predicted", *classnames])
+        writer.writerow(["image", "predicted", *map(cell, classnames)])
         for image, p in rows:
-            writer.writerow([image, classnames[p.index(max(p))], *(f"{value:.6f}" for value in p)])
+            writer.writerow(
+                [cell(file_text(image)), cell(classnames[p.index(max(p))]), *(f"{value:.6f}" for value in p)]
+            )
     images = [
         {
             "image": image,
@@ -107,7 +115,7 @@ def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]],
         for image, p in rows
     ]
     atomic_json(tree, {**about, "images": images})
-    print(f"{len(rows)} images: {table}, {tree}")
+    print(shown(f"{len(rows)} images: {table}, {tree}"), file=sys.stderr)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -127,19 +135,20 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
+    check_writable(_files(args.out)[0].parent, "give --out NAME")
     import torch
 
-    import trainers  # noqa: F401  registers the methods
-    from datasets.walk import images_in
-    from trainers.life.plugins import load_plugins
-    from trainers.life.saved import open_run
-
-    load_plugins(args.plugin)
-    names = class_list(args.classes)
-    paths, left_out = images_in(args.images)
-    if left_out:
-        print(f"left out of the folders: {left_out}", file=sys.stderr)
     with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
+        import trainers  # noqa: F401  registers the methods
+        from datasets.walk import images_in
+        from trainers.life.plugins import load_plugins
+        from trainers.life.saved import open_run
+
+        load_plugins(args.plugin)
+        names = class_list(args.classes)
+        paths, left_out = images_in(args.images)
+        if left_out:
+            print(shown(f"left out of the folders: {left_out}"))
         run = open_run(args.run, names, args.load_epoch)
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
     if not args.overwrite:
@@ -149,7 +158,7 @@ def main(argv: Sequence[str]) -> int:
         inputs = torch.stack([run.transform(image) for image in images])
         for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
             likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]
-            print(f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely))
+            print(shown(f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)))
             rows.append((str(path), p))
     for reason in unread.values():
         print(f"left out: {reason}", file=sys.stderr)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.files import check_writable
 from toolbox.names import check_name
+from toolbox.words import shown
 
 from ..facts import FACTS, Facts
 from ..phantom.generate import ensure_phantom
@@ -32,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{facts.name}: {facts.warning}; split: {ensure_phantom(args.root, facts.name) / facts.split_file}")
         return 0
     folder = Path(args.root).expanduser() / facts.folder
+    check_writable(folder, "give another --root")
     if (folder / facts.split_file).exists() and not args.overwrite:
         raise UserError(f"{folder / facts.split_file} is already there; --overwrite makes it again")
     print(f"{facts.name}: licence: {facts.licence or 'yours to know'}; source: {facts.source or 'yours'}")
@@ -98,7 +101,7 @@ def open_raw(given: list[str], scratch: Path) -> Path:
 
 def _report(split: Split, split_path: Path, notes: list[str], placing: str) -> None:
     for note in notes:
-        print(f"note: {note}")
+        print(shown(f"note: {note}"))
     if placing == "symlink":
         print("note: symbolic links lead out of the data root: train with DATASET.ALLOW_OUTSIDE True")
     ids = split_id(split)
@@ -108,7 +111,7 @@ def _report(split: Split, split_path: Path, notes: list[str], placing: str) -> N
             f"{part:5} {len(split.part(part)):6} images  {ids[part][:16]}  {', '.join(f'{k}: {v}' for k, v in count.items())}"
         )
     print(f"{split.meta['division']} division" + (f", seed {split.meta['seed']}" if "seed" in split.meta else ""))
-    print(f"split: {split_path}")
+    print(shown(f"split: {split_path}"))
 
 
 if __name__ == "__main__":

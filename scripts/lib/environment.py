@@ -64,8 +64,8 @@ def only_one(path):
         file = path.open("w")
     except OSError as error:
         fail(
-            f"{path.parent}: {error.strerror}; say where the environment may be made: CILMP_VENV=/a/folder/of/yours, or name a Python that has "
-            "the requirements: PYTHON=..."
+            f"{path.parent}: {error.strerror}; say where the environment may be made (CILMP_VENV=/a/folder/of/yours), "
+            "or name a Python that has the requirements (PYTHON=...)"
         )
     with file:
         try:

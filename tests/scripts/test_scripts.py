@@ -37,9 +37,9 @@ def test_every_method_has_every_script(method):
 def test_default_is_the_phantom_with_the_small_clip():
     code, commands, _ = call("cilmp/base2new.sh")
     assert code == 0
-    assert len(commands) == 2 * 2 * 3
+    assert len(commands) == 3 * 2 * 3  # zero-shot, CILMP and its control, on base and new, three seeds
     assert all("--root data " in c and "configs/datasets/phantom.yaml" in c for c in commands)
-    assert all("MODEL.BACKBONE.NAME small_clip DATASET.NUM_SHOTS 16" in c for c in commands)
+    assert all("MODEL.BACKBONE.NAME small_clip DATASET.NUM_SHOTS 4" in c for c in commands)
 
 
 def test_arguments_and_environment(tmp_path):
