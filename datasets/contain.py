@@ -76,7 +76,7 @@ class _Keeper:
 def lies_below(file: BinaryIO, path: str | Path, folder: str) -> bool:
     """Whether `file`, opened at `path`, is a file in `folder` or below it; `folder` has no links in its path."""
     real = os.path.realpath(path)
-    return _is_below(real, folder) and os.path.samestat(os.fstat(file.fileno()), os.stat(real))
+    return _is_below(real, folder) and os.path.samestat(os.fstat(file.fileno()), Path(real).stat())
 
 
 def _is_below(real: str, folder: str) -> bool:
