@@ -14,21 +14,23 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.results import METRICS, read_results
+from benchmark.results import METRICS, Result, read_results
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.run_files import BEFORE
 
 
-def seed_values(directory: Path, keyword: str) -> dict[Path, float]:
-    """{run folder: value} of the seeds directly below `directory`, in the order of seeds.
+def seed_results(directory: Path, keyword: str) -> list[Result]:
+    """The runs directly below `directory` that have the metric, or a reason why it means nothing, in the order of seeds.
 
     Raises UserError where there is no seed, or no seed has a result with the metric.
     """
     folders = [path for path in directory.glob("*") if path.is_dir() and re.search(r"\d+$", path.name)]
+    folders = [path for path in folders if not BEFORE.search(path.name)]
     folders.sort(key=lambda path: int(re.search(r"\d+$", path.name)[0]))
     if not folders:
         raise UserError(f"{directory} holds no run folders such as seed1; for folders of such folders give --multi-exp")
-    found = {r.folder: value for r in read_results(folders) if (value := r.value(keyword)) is not None}
+    found = [r for r in read_results(folders) if r.value(keyword) is not None or r.undefined(keyword)]
     if not found:
         raise UserError(
             f"no run in {directory} has finished with {keyword}: looked for result.json and `=> result` in log.txt"
@@ -36,15 +38,24 @@ def seed_values(directory: Path, keyword: str) -> dict[Path, float]:
     return found
 
 
-def summarise(directory: Path, keyword: str, ci95: bool) -> float:
-    """Print each seed and the average with its spread (population standard deviation, or 1.96 standard errors)."""
-    values = seed_values(directory, keyword)
-    for folder, value in values.items():
-        print(f"file: {folder}. {keyword}: {value:.2f}%")
-    mean, spread = np.mean(list(values.values())), np.std(list(values.values()))
+def summarise(directory: Path, keyword: str, ci95: bool) -> float | None:
+    """Print each seed and the average with its spread (population standard deviation, or 1.96 standard errors).
+
+    Returns the average of the seeds where the metric means something; None where it does nowhere.
+    """
+    results = seed_results(directory, keyword)
+    for r in results:
+        value = r.value(keyword)
+        print(f"file: {r.folder}. {keyword}: " + (f"- ({r.undefined(keyword)})" if value is None else f"{value:.2f}%"))
+    values = [value for r in results if (value := r.value(keyword)) is not None]
+    print(f"===\nSummary of directory: {directory}")
+    if not values:
+        print(f"* {keyword}: -\n===")
+        return None
+    mean, spread = np.mean(values), np.std(values)
     if ci95:
         spread = 1.96 * spread / np.sqrt(len(values))
-    print(f"===\nSummary of directory: {directory}\n* {keyword}: {mean:.2f}% +- {spread:.2f}%\n===")
+    print(f"* {keyword}: {mean:.2f}% +- {spread:.2f}%\n===")
     return float(mean)
 
 
@@ -65,8 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     experiments = sorted(path for path in args.directory.glob("*") if path.is_dir())
     if not experiments:
         raise UserError(f"{args.directory} holds no experiments")
-    means = [summarise(path, args.keyword, args.ci95) for path in experiments]
-    print(f"Average performance of {len(means)} experiments:\n* {args.keyword}: {np.mean(means):.2f}%")
+    found = [summarise(path, args.keyword, args.ci95) for path in experiments]
+    means = [mean for mean in found if mean is not None]
+    average = f"{np.mean(means):.2f}%" if means else "-"
+    print(f"Average performance of {len(means)} experiments:\n* {args.keyword}: {average}")
     return 0
 
 

@@ -18,7 +18,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--source-domains", nargs="+", help="source domains for DA/DG")
     p.add_argument("--target-domains", nargs="+", help="target domains for DA/DG")
     p.add_argument("--transforms", nargs="+", help="data augmentation methods")
-    p.add_argument("--config-file", default="", help="path to the method's configuration")
+    p.add_argument(
+        "--config-file",
+        default="",
+        help="the method's configuration (default: as the scripts choose it; with --model-dir, that run's)",
+    )
     p.add_argument("--dataset-config-file", default="", help="path to the data set's configuration")
     p.add_argument("--trainer", default="", help="name of the method")
     p.add_argument("--backbone", default="", help="name of the CLIP: small_clip, ViT-B/16, ..., or a checkpoint file")
@@ -26,6 +30,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--eval-only", action="store_true", help="evaluation only")
     p.add_argument("--model-dir", default="", help="load a model from this directory, for --eval-only")
     p.add_argument("--load-epoch", type=int, help="load the weights after this many epochs, for --eval-only")
+    p.add_argument(
+        "--again", action="store_true", help="move another run in the output folder aside (NAME.before-1) and run anew"
+    )
     p.add_argument("--no-train", action="store_true", help="do not call trainer.train()")
     p.add_argument("--plugin", action="append", default=[], help="Python file that registers trainers or data sets")
     p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="any configuration keys")
@@ -54,14 +61,36 @@ def run(argv: list[str] | None = None) -> None:
     Raises:
         UserError: bad input, in one sentence.
     """
+    args = _ready(argv)
+    from trainers.life.start import start
+
+    start(args)
+
+
+def differences(argv: list[str], result: dict) -> list[str]:
+    """How the finished run with this result.json differs from the one that the command line asks for.
+
+    Raises:
+        UserError: bad input, in one sentence.
+    """
+    args = _ready(argv)
+    from trainers.life.config import setup_cfg
+    from trainers.life.request import compare
+
+    return compare(result, args, setup_cfg(args))
+
+
+def _ready(argv: list[str] | None) -> argparse.Namespace:
+    """The arguments, with methods and data sets registered and a configuration chosen."""
     args = parse(argv)
     import datasets  # noqa: F401  registers the data sets
     import trainers  # noqa: F401  registers the methods
+    from benchmark.configs import config_for
     from trainers.life.plugins import load_plugins
-    from trainers.life.start import start
 
     load_plugins(args.plugin)
-    start(args)
+    args.config_file = args.config_file or config_for(args)
+    return args
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
     def add(key: str, made: list[Table]) -> None:
         report.by_metric.setdefault(key, []).extend(table for table in made if table.rows)
 
-    for metric in [m for m in METRICS if any(r.value(m) is not None for r in results)]:
+    for metric in [m for m in METRICS if any(r.value(m) is not None or r.undefined(m) for r in results)]:
         for shots in unique(r.shots for r in results):
             here = [r for r in results if r.shots == shots]
             add(metric, _base_to_new([r for r in here if r.subset != "all"], metric, measure))

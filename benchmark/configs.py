@@ -1,10 +1,12 @@
 """Which configuration file belongs to a method and to a data set."""
 
+from argparse import Namespace
 from pathlib import Path
 
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 from toolbox.plain import PlainError, read_yaml
+from toolbox.run_files import RESULT
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,6 +87,28 @@ class Configs:
     def _is_folder(name: str, root: Path) -> bool:
         folder = Path(root) / name
         return folder.is_dir() and any(folder.glob("*.json"))
+
+
+def config_for(args: Namespace) -> str:
+    """The configuration of a run for which train.py is given none: that of the run it tests, else its method's for its
+    backbone, as the scripts choose it.
+
+    Raises UserError, with the file to give, where there is none.
+    """
+    if args.eval_only and args.model_dir and (Path(args.model_dir) / RESULT).is_file():
+        chosen = str(Path(args.model_dir) / RESULT)
+    elif not args.trainer:
+        raise UserError("no method: give --trainer NAME, such as CILMP, CoOp or ZeroshotCLIP")
+    else:
+        opts = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
+        backbone = opts.get("MODEL.BACKBONE.NAME") or args.backbone or "small_clip"
+        try:
+            folder = Configs().folder / "trainers" / args.trainer
+            chosen = str(folder / f"{Configs().choose(args.trainer, backbone, '', None)}.yaml")
+        except UserError as error:
+            raise UserError(f"give --config-file: {error}") from error
+    print(f"Configuration: {chosen}")
+    return chosen
 
 
 def plain(text: str) -> str:

@@ -14,6 +14,7 @@ from benchmark.jobs import Job, finished
 from benchmark.stopping import STOPPED
 from toolbox.errors import UserError
 from toolbox.files import atomic_text
+from toolbox.run_files import RESULT, find_result
 
 RUNNER = "train:run"
 """`module:function` called with the words of train.py's command line; a name, so that it reaches other machines."""
@@ -56,13 +57,13 @@ def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> O
     start = time.monotonic()
     console = _Lines(lambda line: listen(job, line) if listen else None)
     try:
-        if finished(job):
+        if finished(job, runner):
             return Outcome(job, "skipped")
         _forget_peak_memory()
         with contextlib.redirect_stdout(console), contextlib.redirect_stderr(console):
             _function(runner)(list(job.argv))
-        if not finished(job):
-            raise RuntimeError(f"the run ended without writing {job.output / 'result.json'}")
+        if find_result(job.output) is None:
+            raise RuntimeError(f"the run ended without writing {job.output / RESULT}")
     except UserError as error:
         return Outcome(job, "failed", time.monotonic() - start, str(error), user_error=True)
     except SystemExit as error:

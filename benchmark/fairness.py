@@ -1,33 +1,42 @@
 """A table compares methods only if they saw the same images through the same backbone and test transform."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from benchmark.jobs import UNTRAINED
 from benchmark.results import Result
 from toolbox.errors import UserError
+from toolbox.seals import KEY
+
+OWN = {"SEED", "DATASET.SUBSAMPLE_CLASSES", "class names", "images", "weights tested", KEY}
+"""What differs between the seeds, and between base and new classes, of one method; splits too."""
+
+SHARED = {"format", "class names", "templates"}
+"""What methods must have in common beside the settings of the data set."""
 
 
 def unfair(results: list[Result]) -> list[str]:
     """What differs between the table's cells, a sentence each; empty where the comparison is fair.
 
     The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
-    seed, shots the same for all methods, and backbone weights and test transform the same throughout. No two runs may
-    claim one place.
+    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings must be
+    the same for all seeds and both sides of a method, and those of the data set for all methods. No two runs may claim one
+    place.
     """
     problems = _missing(results) + _doubles(results)
     known = [r for r in results if r.split]
     trained = [r for r in known if r.method not in UNTRAINED]
     problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
     problems += _differ(known, "test transforms", lambda r: r.transform, lambda r: "")
-    problems += _differ(known, "test splits", lambda r: r.split.get("test"), lambda r: f" on {r.dataset} ({r.subset})")
+    problems += _differ(known, "test splits", lambda r: r.split.get("test"), _cell)
     problems += _differ(
         trained,
         "training images",
         lambda r: r.split.get("fewshot") or r.split.get("train"),
-        lambda r: f" on {r.dataset} ({r.subset}), {_shots(r)}, seed {r.seed}",
+        lambda r: _cell(r, seed=True),
     )
-    return problems + _unequal_shots(trained)
+    problems += _differ(trained, "image files", lambda r: r.fingerprint.get("images"), lambda r: _cell(r, seed=True))
+    return problems + _unequal_shots(trained) + _settings(known)
 
 
 def require_fair(results: list[Result], allow: bool) -> list[str]:
@@ -41,9 +50,52 @@ def require_fair(results: list[Result], allow: bool) -> list[str]:
 
 def _missing(results: Iterable[Result]) -> list[str]:
     logs = [r for r in results if not r.split]
-    if not logs:
-        return []
-    return [f"{len(logs)} run(s) left only a log.txt, which does not say which images were used: {logs[0].folder}"]
+    earlier = [r for r in results if r.split and not r.fingerprint]
+    said = []
+    if logs:
+        said.append(
+            f"{len(logs)} run(s) left only a log.txt, which does not say which images were used: {logs[0].folder}"
+        )
+    if earlier:
+        said.append(
+            f"{len(earlier)} run(s) were made by an earlier version, which did not write down all settings: "
+            f"{earlier[0].folder} (run them again with --again)"
+        )
+    return said
+
+
+def _settings(results: list[Result]) -> list[str]:
+    """Settings that differ between the seeds or sides of one method's row, or of the data set between methods."""
+    problems = []
+    for here in _grouped(results, lambda r: (r.method, r.variant, r.backbone, r.dataset, r.shots, r.source)):
+        for name in _names(here, lambda name: name not in OWN and not name.startswith("split (")):
+            problems += _differ(
+                here, name, lambda r, name=name: r.fingerprint[name], lambda r: f" between runs of {r.method}"
+            )
+    for here in _grouped(results, lambda r: (r.dataset, r.subset, r.source)):
+        for name in _names(
+            here, lambda name: name in SHARED or (name.startswith("DATASET.") and name != "DATASET.NUM_SHOTS")
+        ):
+            problems += _differ(here, name, lambda r, name=name: r.fingerprint[name], _cell)
+    return list(dict.fromkeys(problems))
+
+
+def _grouped(results: Iterable[Result], key: Callable[[Result], tuple]) -> list[list[Result]]:
+    groups: dict[tuple, list[Result]] = defaultdict(list)
+    for r in results:
+        if r.fingerprint:
+            groups[key(r)].append(r)
+    return list(groups.values())
+
+
+def _names(results: list[Result], wanted: Callable[[str], bool]) -> list[str]:
+    """Settings that all of them have: what came with a later version is not compared here."""
+    return sorted(filter(wanted, set.intersection(*(set(r.fingerprint) for r in results))))
+
+
+def _cell(result: Result, seed: bool = False) -> str:
+    where = f" on {result.dataset} ({result.subset})"
+    return f"{where}, {_shots(result)}, seed {result.seed}" if seed else where
 
 
 def _differ(results: Iterable[Result], what: str, value, group) -> list[str]:

@@ -1,13 +1,15 @@
 """One call of train.py as data, and the order in which calls depend on each other."""
 
-import json
-from collections.abc import Iterable
+import importlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toolbox.errors import UserError
+from toolbox.run_files import find_result
 
+AGAIN = "--again"
 ZERO_SHOT = "ZeroshotCLIP"
 UNTRAINED = {ZERO_SHOT}  # methods that have nothing to train: they are run with --eval-only and no model folder
 
@@ -41,43 +43,31 @@ class Job:
         return f"{method} {self.dataset}{part} seed {self.seed}"
 
 
-def finished(job: Job) -> bool:
-    """Whether the job's result.json is there and says so.
+def finished(job: Job, runner: str) -> bool:
+    """Whether the run that the job asks for is there.
 
-    Raises UserError where the folder holds the finished result of a different run (other backbone, shots, ...), which
-    would otherwise be taken for this one's.
+    Raises UserError where the folder holds another run (other settings, split, rows, backbone, ...) or a damaged result,
+    unless the job's words say --again: then the run will move that folder aside.
     """
-    path = job.output / "result.json"
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        result = find_result(job.output)
+        found = [] if result is None else differences(job, result, runner)
+        if found:
+            raise OtherRun(f"{job.output} holds another run: {'; '.join(found)}")
+    except UserError:
+        if AGAIN not in job.argv:
+            raise
         return False
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): remove it to run {job.title} again") from error
-    if result.get("status") != "finished":
-        return False
-    differences = [
-        f"{key} {result[key]!r}, not {wanted!r}"
-        for key, wanted in _expected(job).items()
-        if _differs(result.get(key), wanted)
-    ]
-    if differences:
-        raise UserError(
-            f"{job.output} holds another run ({'; '.join(differences)}): set OUTPUT (--output) to a new folder, or remove it"
-        )
-    return True
+    return result is not None
 
 
-def _expected(job: Job) -> dict[str, Any]:
-    return {"method": job.method, "subset": job.subset, "seed": job.seed, "backbone": job.backbone} | (
-        {} if job.method in UNTRAINED else {"shots": job.shots}
-    )
+class OtherRun(UserError):
+    """A folder holds a run with other settings than those asked for."""
 
 
-def _differs(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, str) and isinstance(found, str):
-        return found.lower() != wanted.lower()
-    return found is not None and found != wanted
+def differences(job: Job, result: Mapping[str, Any], runner: str) -> list[str]:
+    """How the run with this result.json differs from the job's; the module of the runner (`train`) knows."""
+    return importlib.import_module(runner.partition(":")[0]).differences(list(job.argv), result)
 
 
 def chains(jobs: Iterable[Job]) -> list[list[Job]]:

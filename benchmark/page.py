@@ -81,7 +81,9 @@ def _table(table: Table) -> str:
         shown = "".join(f"<td{' class=best' if best else ''}>{escape(text)}</td>" for text, best in row(table, cells))
         rows.append(f"<tr><td>{escape(label)}</td>{shown}</tr>")
     caption = f"<caption>{escape(table.title)}</caption>"
-    return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
+    body = f"{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="scroll"><table>{body}</table></div>{notes}'
 
 
 def _figure(path: Path) -> str:

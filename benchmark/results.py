@@ -1,28 +1,18 @@
 """Reading what runs left on disk: `result.json`, or, for runs of other repositories, the end of `log.txt`."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from toolbox import run_files
 from toolbox.errors import UserError
-from toolbox.seals import check_seal
+from toolbox.run_files import BEFORE, RESULT, Predictions, read_result
+from toolbox.scores import SCORES
 
-METRICS = {
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro-F1",
-    "balanced_accuracy": "Balanced acc.",
-    "auc": "AUC",
-    "kappa": "Kappa",
-    "ece": "ECE",
-}
+METRICS = {name: score.title for name, score in SCORES.items()}
 """Metrics in the order tables show them; all on a scale of 0-100 (kappa: times 100)."""
-
-LOWER_IS_BETTER = {"ece"}
 
 _LOG_NAMES = {"accuracy": "accuracy", "macro_f1": "macro_f1", "auc": "auc", "kappa": "kappa"}
 
@@ -48,6 +38,10 @@ class Result:
     time: Mapping[str, float] = field(default_factory=dict)
     peak_memory_mb: float | None = None
     synthetic: bool = False
+    fingerprint: Mapping[str, str] = field(default_factory=dict)
+    """Empty for runs of earlier versions and of other repositories."""
+    predictions: str | None = None
+    """SHA-256 of what is in predictions.npz."""
     source: str | None = None
     """Cross-data-set runs: the data set trained on."""
 
@@ -60,55 +54,38 @@ class Result:
         return name if name.startswith(self.cfg) else self.cfg
 
     def value(self, metric: str) -> float | None:
-        """The metric on a scale of 0-100, or None where the run did not measure it."""
+        """The metric on a scale of 0-100, or None where the run did not measure it, or it means nothing there."""
         found = self.metrics.get(metric)
         return None if found is None else float(found)
+
+    def undefined(self, metric: str) -> str | None:
+        """Why the metric means nothing on this run's test images; None where it does."""
+        return self.metrics.get("undefined", {}).get(metric)
 
 
 def read_results(places: Iterable[Path]) -> list[Result]:
     """All finished runs in or below the given folders, in path order.
 
-    A folder with a `log.txt` and no `result.json` counts when the log ends in a `=> result` block.
+    Folders that --again moved aside (NAME.before-1) count only where they are named. A folder with a `log.txt` and no
+    `result.json` counts when the log ends in a `=> result` block.
     Raises UserError for a folder that does not exist or a result.json that cannot be read.
     """
     folders: dict[Path, None] = {}
     for place in map(Path, places):
         if not place.is_dir():
             raise UserError(f"{place} is not a folder: name a folder with runs, such as output/base2new")
-        for path in sorted([*place.rglob("result.json"), *place.rglob("log.txt")]):
-            folders[path.parent] = None
-    results = [_read_json(f) if (f / "result.json").exists() else _read_log(f) for f in folders]
+        for path in sorted([*place.rglob(RESULT), *place.rglob("log.txt")]):
+            if not any(BEFORE.search(part) for part in path.parent.relative_to(place).parts):
+                folders[path.parent] = None
+    results = [_read_json(f) if (f / RESULT).exists() else _read_log(f) for f in folders]
     return [result for result in results if result is not None]
 
 
-def _read_json(folder: Path) -> Result | None:
-    path = folder / "result.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        check_seal(data, path, "remove it and run again")
-        if data.get("status") != "finished":
-            return None
-        data["classnames"] = tuple(data.get("classnames") or ())
-        required = {
-            key: data[key] for key in ("method", "dataset", "subset", "shots", "seed", "cfg", "backbone", "metrics")
-        }
-        optional = (
-            "backbone_hash",
-            "transform",
-            "split",
-            "classnames",
-            "trainable_params",
-            "time",
-            "peak_memory_mb",
-            "synthetic",
-        )
-        return Result(
-            folder, **required, **{k: data[k] for k in optional if data.get(k) is not None}, source=_source(folder)
-        )
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): remove it and run again") from error
-    except KeyError as error:
-        raise UserError(f"{path} has no {error}: remove it and run again") from error
+def _read_json(folder: Path) -> Result:
+    data = read_result(folder)
+    data["classnames"] = tuple(data["classnames"])
+    kept = {f.name: data[f.name] for f in fields(Result) if data.get(f.name) is not None}
+    return Result(**{**kept, "folder": folder, "backbone": data["backbone"], "source": _source(folder)})
 
 
 def _source(folder: Path) -> str | None:
@@ -138,37 +115,6 @@ def parse_log(path: Path) -> dict[str, float]:
     return {_LOG_NAMES[k]: float(v.replace(",", "")) for k, v in pairs if k in _LOG_NAMES}
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What a run said of each test image."""
-
-    paths: np.ndarray
-    """(images,) names of the image files."""
-    labels: np.ndarray
-    """(images,) true classes."""
-    logits: np.ndarray
-    """(images, n_cls)"""
-
-    @property
-    def correct(self) -> np.ndarray:
-        """(images,) 1.0 where the highest logit is the true class's."""
-        return (self.logits.argmax(axis=1) == self.labels).astype(float)
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """(images, n_cls) softmax of the logits."""
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
-
-
 def read_predictions(result: Result) -> Predictions | None:
-    """The run's predictions in the order of image names, or None where it kept none."""
-    path = result.folder / "predictions.npz"
-    if not path.exists():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            order = np.argsort(data["paths"], kind="stable")
-            return Predictions(*(data[key][order] for key in ("paths", "labels", "logits")))
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} cannot be read ({error}): remove the run's folder and run again") from error
+    """The run's predictions in the order of image names, or None where it kept none. UserError for damaged ones."""
+    return run_files.read_predictions(result.folder, len(result.classnames), result.predictions)

@@ -4,12 +4,14 @@
     python -m benchmark.run plan.yaml --engine ray --gpus 0.5
 
 Runs that are finished are skipped, runs that were cut short resume from their checkpoints, a failed run does not stop
-the others. Exit code 0: all there; 1: a run failed; 2: bad input.
+the others. A folder that holds a run with other settings stops the sweep; --again moves it aside. Exit code 0: all
+there; 1: a run failed; 2: bad input.
 """
 
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +20,7 @@ from benchmark import report
 from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
 from benchmark.execute import NEEDED, RUNNER, Outcome
-from benchmark.jobs import Job, chains, finished
+from benchmark.jobs import AGAIN, Job, OtherRun, chains, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
 from benchmark.protocols import jobs_of
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     plan = plan_of(args)
     jobs = jobs_of(plan, Configs(args.configs))
+    if args.again:
+        jobs = [replace(job, argv=(AGAIN, *job.argv)) for job in jobs]
     if args.dry_run:
         program = "train.py" if Path.cwd() == ROOT else str(ROOT / "train.py")
         print("\n".join(shlex.join(["python", program, *job.argv]) for job in jobs))
@@ -84,7 +88,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
 def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[Outcome]:
     """Run what is not finished yet on the chosen engine; outcomes of all jobs, in the order they finished."""
     # One chain may hold finished and unfinished jobs; dropping the finished ones here spares starting an engine at all.
-    skipped = [job for job in jobs if finished(job)]
+    skipped = _finished(jobs, args.runner)
     pending = [job for job in jobs if job not in set(skipped)]
     outcomes = [Outcome(job, "skipped") for job in skipped]
     if not pending:
@@ -112,6 +116,27 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[O
             )
             break
     return outcomes
+
+
+def _finished(jobs: list[Job], runner: str) -> list[Job]:
+    """The jobs whose runs are there. UserError where folders hold other runs: the first, and how many more there are."""
+    found, other, pending = [], [], set()
+    for job in jobs:
+        try:
+            # What tests a run that is still to be made is looked at when that one is there.
+            if job.after not in pending and finished(job, runner):
+                found.append(job)
+            else:
+                pending.add(job.output)
+        except OtherRun as error:
+            other.append(str(error))
+    if other:
+        more = f" (and so do {len(other) - 1} more of {len(jobs)} folders)" if len(other) > 1 else ""
+        raise UserError(
+            f"{other[0]}{more}; give --again to move such folders to NAME.before-N and run anew (for the scripts: "
+            'BENCHMARK="--again"), or another OUTPUT (--output)'
+        )
+    return found
 
 
 def _hopeless(outcomes: list[Outcome]) -> bool:
@@ -154,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--configs", type=Path, default=Configs().folder, help="another folder of configurations")
     add("--runner", default=RUNNER, help=argparse.SUPPRESS)
     add("--dry-run", action="store_true", help="print the commands and stop")
+    add("--again", action="store_true", help="move folders that hold other runs aside (NAME.before-1) and run anew")
     add("--page", action="store_true", help="write plots and the HTML page too")
     engine = parser.add_argument_group("where runs are made")
     add = engine.add_argument

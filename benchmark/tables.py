@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from benchmark.results import LOWER_IS_BETTER, METRICS, Result
+from benchmark.results import METRICS, Result
 from benchmark.statistics import half_width_95, harmonic_mean, mean, sample_std
+from toolbox.scores import SCORES
 
 Spread = Callable[[Sequence[float]], float | None]
 SPREADS: dict[str, Spread] = {"std": sample_std, "ci95": half_width_95}
@@ -91,48 +92,73 @@ def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]
     return {r.seed: value for r in chosen if (value := r.value(metric)) is not None}
 
 
+def of_metric(title: str, metric: str, columns: Sequence[str], rows: list, results: Iterable[Result] = ()) -> Table:
+    """A table of one metric in all its columns: the best is marked by its direction, and what is undefined explained."""
+    lower = frozenset(columns) if SCORES[metric].lower else frozenset()
+    notes = undefined(results, [metric])
+    return Table(title, list(columns), _filled(rows) or (rows if notes else []), notes, lower).mark_best()
+
+
+def undefined(results: Iterable[Result], metrics: Iterable[str]) -> list[str]:
+    """A sentence for each metric that is "-" because it means nothing on those test images."""
+    return unique(
+        f"{METRICS[metric]} is not defined on {r.dataset}{'' if r.subset == 'all' else f' ({r.subset})'}: {reason}."
+        for metric in metrics
+        for r in results
+        if (reason := r.undefined(metric))
+    )
+
+
 BASE2NEW = ["Base", "New", "Harmonic mean", "HM of means"]
 
 
 def base_to_new(results: list[Result], dataset: str, metric: str, spread: Spread) -> Table:
-    """Base, new and their harmonic mean on one data set: a seed's harmonic mean averaged over seeds, and that of the means."""
+    """Base and new on one data set and, of metrics that can be averaged so, their harmonic mean: a seed's, averaged over
+    seeds, and that of the means."""
     rows = []
+    here = [r for r in results if r.dataset == dataset]
     for label, runs in labels(results).items():
         base = by_seed(runs, metric, dataset=dataset, subset="base")
         new = by_seed(runs, metric, dataset=dataset, subset="new")
-        both = [harmonic_mean(base[s], new[s]) for s in sorted(base.keys() & new.keys())]
-        cells = [cell(list(base.values()), spread), cell(list(new.values()), spread), cell(both, spread)]
-        of_means = Cell(harmonic_mean(cells[0].value, cells[1].value), n=len(both)) if both else Cell()
-        rows.append((label, [*cells, of_means]))
-    return Table(
-        f"{dataset}: {METRICS[metric]}, base-to-new{shots_of(results)}", list(BASE2NEW), _filled(rows)
-    ).mark_best()
+        cells = [cell(list(base.values()), spread), cell(list(new.values()), spread)]
+        if SCORES[metric].averaged:
+            both = [harmonic_mean(base[s], new[s]) for s in sorted(base.keys() & new.keys())]
+            of_means = Cell(harmonic_mean(cells[0].value, cells[1].value), n=len(both)) if both else Cell()
+            cells += [cell(both, spread), of_means]
+        rows.append((label, cells))
+    columns = BASE2NEW if SCORES[metric].averaged else BASE2NEW[:2]
+    title = f"{dataset}: {METRICS[metric]}, base-to-new{shots_of(results)}"
+    return of_metric(title, metric, columns, rows, here)
 
 
 def mean_of_base_to_new(tables: list[Table], metric: str, said: str = "") -> Table:
     """The average over data sets: mean of the data sets' harmonic means, and harmonic mean of the averaged base and new."""
     rows = []
+    averaged = SCORES[metric].averaged
     for label, per_dataset in _complete(tables):
-        base, new, hm = (mean([cells[i].value for cells in per_dataset]) for i in range(3))
-        rows.append((label, [Cell(v, n=len(tables)) for v in (base, new, hm, harmonic_mean(base, new))]))
-    columns = ["Base", "New", "Mean of HMs", "HM of means"]
-    return Table(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new{said}", columns, rows).mark_best()
+        means = [mean([cells[i].value for cells in per_dataset]) for i in range(3 if averaged else 2)]
+        means += [harmonic_mean(*means[:2])] if averaged else []
+        rows.append((label, [Cell(value, n=len(tables)) for value in means]))
+    columns = ["Base", "New", "Mean of HMs", "HM of means"] if averaged else BASE2NEW[:2]
+    return of_metric(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new{said}", metric, columns, rows)
 
 
 def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | None = None) -> Table:
     """One data set, all classes: a column a metric."""
-    measured = [m for m in METRICS if any(r.value(m) is not None for r in results if r.dataset == dataset)]
+    here = [r for r in results if r.dataset == dataset]
+    measured = [m for m in METRICS if any(r.value(m) is not None or r.undefined(m) for r in here)]
     rows = []
     for label, runs in labels(results).items():
         chosen = [r for r in runs if shots is None or r.shots == shots]
         values = [list(by_seed(chosen, m, dataset=dataset).values()) for m in measured]
         rows.append((label, [cell(v, spread) for v in values]))
-    lower = frozenset(METRICS[m] for m in LOWER_IS_BETTER)
+    lower = frozenset(score.title for score in SCORES.values() if score.lower)
     return Table(
         f"{dataset}{shots_of([r for r in results if shots in (None, r.shots)])}",
         [METRICS[m] for m in measured],
         _filled(rows),
-        lower=lower,
+        undefined(here, measured),
+        lower,
     ).mark_best()
 
 
@@ -143,7 +169,8 @@ def by_shots(results: list[Result], dataset: str, metric: str, spread: Spread) -
     for label, runs in labels(results).items():
         values = [list(by_seed(runs, metric, dataset=dataset, shots=s).values()) for s in shots]
         rows.append((label, [cell(v, spread) for v in values]))
-    return Table(f"{dataset}: {METRICS[metric]} by shots", [str(s) for s in shots], _filled(rows)).mark_best()
+    title, here = f"{dataset}: {METRICS[metric]} by shots", [r for r in results if r.dataset == dataset]
+    return of_metric(title, metric, [str(s) for s in shots], rows, here)
 
 
 def cross_dataset(results: list[Result], source: str, metric: str, spread: Spread) -> Table:
@@ -157,7 +184,8 @@ def cross_dataset(results: list[Result], source: str, metric: str, spread: Sprea
         average = Cell(mean(found), n=len(found)) if found and len(found) == len(targets) else Cell()
         rows.append((label, [*cells, average]))
     columns = [f"{source} (source)", *targets, "Mean of targets"]
-    return Table(f"Trained on {source}{shots_of(chosen)}: {METRICS[metric]}", columns, _filled(rows)).mark_best()
+    title = f"Trained on {source}{shots_of(chosen)}: {METRICS[metric]}"
+    return of_metric(title, metric, columns, rows, chosen)
 
 
 def mean_of(tables: list[Table], title: str) -> Table:

@@ -7,19 +7,17 @@ what the run recorded is named. Exit code 0: the same; 1: something differs; 2: 
 import argparse
 import contextlib
 import io
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from llm.used import FILE
 from toolbox.command import run_command
-from toolbox.errors import UserError
-from toolbox.files import atomic_text
-from toolbox.seals import KEY, check_seal
+from toolbox.run_files import PREDICTIONS, RESULT, read_predictions, read_result
+from toolbox.seals import KEY
 
 LOGITS = 1e-3
 """Largest difference of logits between machines; on one machine there is none."""
@@ -35,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model-dir", default="", help="folder of the trained run, where it is not where it was")
     parser.add_argument("--plugin", action="append", default=[], help="as for train.py")
     args = parser.parse_args(argv)
-    kept = read(args.run)
+    kept = read_result(args.run)
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         words = command(kept, args.run, Path(folder), args.root, args.model_dir)
-        words += [word for file in args.plugin for word in ("--plugin", file)]
+        words[:0] = [word for file in args.plugin for word in ("--plugin", file)]
         evaluate(words)
-        found = differences(kept, read(Path(folder) / "out"), args.run, Path(folder) / "out")
+        found = differences(kept, read_result(Path(folder) / "out"), args.run, Path(folder) / "out")
     accuracy = kept["metrics"]["accuracy"]
     if KEY not in kept:
         print(f"note: {args.run / 'result.json'} has no seal, so edits of it by hand would not be seen")
@@ -51,32 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """result.json in `folder`. Raises UserError if it is missing, damaged or of an unfinished run."""
-    path = folder / "result.json"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"no {path}: name the folder of a finished run") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read ({error}); remove it and run again") from error
-    if not isinstance(value, dict) or not {"status", "config", "metrics", "split"} <= value.keys():
-        raise UserError(f"{path} is not the result of a run of this project")
-    check_seal(value, path, "the run cannot be verified")
-    return value
-
-
 def command(kept: Mapping[str, Any], run: Path, folder: Path, root: str = "", model_dir: str = "") -> list[str]:
     """Words for train.py that test the weights of `run` into `folder`/out."""
-    config = folder / "config.yaml"
-    atomic_text(config, kept["config"])
     weights = kept.get("weights") or {}
-    best = yaml.safe_load(kept["config"])["TEST"]["FINAL_MODEL"] == "best_val"
+    best = "FINAL_MODEL: best_val" in kept["config"]
     epoch = weights.get("epoch") if weights else None if best else kept.get("epochs") or None
-    words = ["--config-file", str(config), "--output-dir", str(folder / "out"), "--eval-only"]
-    words += ["--model-dir", model_dir or weights.get("folder") or str(run)]
+    trained = Path(model_dir) if model_dir else run / weights.get("folder", ".")
+    words = ["--config-file", str(run / RESULT), "--output-dir", str(folder / "out"), "--eval-only"]
+    words += ["--model-dir", str(trained)]
     words += ["--load-epoch", str(epoch)] if epoch else []
-    return words + (["--root", root] if root else [])
+    words += ["--root", root] if root else []
+    own = run / FILE  # of a run that only tested: rows of classes that the trained run did not have
+    return words + (["TRAINER.CILMP.ROWS_FILE", str(own)] if own.is_file() else [])
 
 
 def evaluate(words: list[str]) -> None:
@@ -96,7 +80,7 @@ def differences(kept: Mapping[str, Any], again: Mapping[str, Any], run: Path, ou
     ]
     if kept["split"].get("test") != again["split"].get("test"):
         found.append("the test images or their labels are others than the run was tested on")
-    found += _logits(run / "predictions.npz", out / "predictions.npz")
+    found += _logits(kept, again, run, out)
     for name, value in kept["metrics"].items():
         other = again["metrics"].get(name)
         if isinstance(value, float) and not np.isclose(value, other, rtol=0, atol=0.01, equal_nan=True):
@@ -104,17 +88,16 @@ def differences(kept: Mapping[str, Any], again: Mapping[str, Any], run: Path, ou
     return found
 
 
-def _logits(kept: Path, again: Path) -> list[str]:
-    if not kept.is_file():
-        return [f"{kept} is missing, so only metrics were compared"]
-    try:
-        with np.load(kept, allow_pickle=False) as a, np.load(again, allow_pickle=False) as b:
-            one, two = dict(a), dict(b)
-        if not np.array_equal(one["labels"], two["labels"]) or one["logits"].shape != two["logits"].shape:
-            return ["labels of the test images differ"]
-        largest = float(np.abs(one["logits"] - two["logits"]).max())
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"{kept} cannot be read ({error}); the run cannot be verified") from error
+def _logits(kept: Mapping[str, Any], again: Mapping[str, Any], run: Path, out: Path) -> list[str]:
+    one, two = (
+        read_predictions(folder, len(result["classnames"]), result.get("predictions"))
+        for folder, result in ((run, kept), (out, again))
+    )
+    if one is None:
+        return [f"{run / PREDICTIONS} is missing, so only metrics were compared"]
+    if not np.array_equal(one.labels, two.labels) or one.logits.shape != two.logits.shape:
+        return ["labels of the test images differ"]
+    largest = float(np.abs(one.logits - two.logits).max())
     return [f"logits differ by up to {largest:.2g}"] if not largest <= LOGITS else []
 
 

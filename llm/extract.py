@@ -23,6 +23,7 @@ from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import check_name, safe_name
 from toolbox.plain import parse_json
+from toolbox.seals import check_seal
 
 PACKAGES = ("torch", "transformers", "tokenizers")
 
@@ -119,9 +120,10 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
 
 
 def split_classes(path: Path) -> list[str]:
-    """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one."""
+    """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one, or is damaged."""
     try:
         split = parse_json(path.read_text(encoding="utf-8-sig"))
+        check_seal(split, path, "restore it; if it is you who edited it, remove its key sha256")
         names = {int(label): str(name) for part in ("train", "val", "test") for _, label, name in split.get(part, [])}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(

@@ -1,7 +1,7 @@
 """The store of rows: one safetensors file a data set and model, `(layers, width)` numbers a class.
 
-The header holds one JSON text under the key `rows`: the classes in label order, the SHA-256 of the numbers, and how
-they were made. One key, because safetensors writes several in an order that changes from run to run.
+The header holds one JSON text under the key `rows`: the classes in label order, the SHA-256 of the numbers, how they were
+made, and a seal over all of that. One key, because safetensors writes several in an order that changes from run to run.
 """
 
 import hashlib
@@ -19,8 +19,10 @@ from torch import Tensor
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_write
 from toolbox.plain import parse_json
+from toolbox.seals import digest
 
 HEADER_KEY = "rows"
+FORMAT, SEAL = 2, "seal"  # files without either are of format 1, whose header had no seal
 EMBEDDED = Path(__file__).parent / "rows"
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -61,7 +63,9 @@ def save_rows(path: str | Path, rows: Mapping[str, Tensor], meta: Mapping[str, A
     """
     rows = {class_key(name): tensor.detach().cpu().contiguous() for name, tensor in rows.items()}
     _check(rows, path)
-    header = {**meta, "classes": list(rows), "sha256": rows_digest(rows)}
+    header = {key: value for key, value in meta.items() if key != SEAL}
+    header |= {"classes": list(rows), "sha256": rows_digest(rows)}
+    header |= {"format": FORMAT, SEAL: digest({**header, "format": FORMAT})}
     text = json.dumps(header, ensure_ascii=False, sort_keys=True)
     content = save(rows, metadata={HEADER_KEY: text})
     atomic_write(path, lambda part: part.write_bytes(content))
@@ -128,6 +132,11 @@ def _parse_header(header: str | None, path: Path) -> dict[str, Any]:
     names = meta.get("classes") if isinstance(meta, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or "sha256" not in meta:
         raise UserError(f"{path}: a safetensors file, but not one of rows; make one with `python -m llm.extract`")
+    sealed = meta.pop(SEAL, None)
+    if (sealed is not None or "format" in meta) and sealed != digest(meta):
+        raise UserError(
+            f"{path}: its header is not as it was written (its seal differs): damaged or edited; make it again"
+        )
     return meta
 
 

@@ -64,8 +64,9 @@ def atomic_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON to `path`, whole or not at all.
 
     Bytes of a file's name that are not UTF-8, which Python keeps as halves of characters, are escaped as JSON does.
+    ValueError for NaN, which JSON does not know.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     atomic_text(path, _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
 
 

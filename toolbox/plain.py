@@ -54,14 +54,21 @@ def parse_yaml(text: str) -> Any:
         raise PlainError(" ".join(str(error).split())) from error
 
 
-def parse_json(text: str | bytes) -> Any:
-    """`text` as JSON. Raises PlainError, also for numbers beyond all measure and for endless nesting."""
+def parse_json(text: str | bytes, finite: bool = False) -> Any:
+    """`text` as JSON; `finite` refuses NaN and Infinity, which Python writes and JSON does not know.
+
+    Raises PlainError, also for numbers beyond all measure and for endless nesting.
+    """
     try:
-        return json.loads(text, parse_int=_integer)
+        return json.loads(text, parse_int=_integer, parse_constant=_no_number if finite else None)
     except RecursionError as error:
         raise PlainError("values are nested too deeply") from error
     except ValueError as error:
         raise PlainError(str(error)) from error
+
+
+def _no_number(text: str) -> None:
+    raise PlainError(f"{text} is no number of JSON")
 
 
 def _integer(digits: str) -> int:

@@ -31,11 +31,10 @@ from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers.life import checkpoint, distributed, features
+from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.class_text import class_texts
 from trainers.life.events import Events, naming_the_file, quiet_thread
 from trainers.life.features import Features
-from trainers.life.fingerprint import check_same_run, identity
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
 from trainers.life.testing import test_run
@@ -66,6 +65,7 @@ class PromptTrainer(TrainerX):
     folder = "prompt_learner"
     trains = True
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
+    trained_in: Path | None = None  # folder of the run whose weights are to be tested
 
     def make_model(self, clip: vlm.Backbone, classnames: list[str]) -> PromptedCLIP:
         """The method's model over the frozen backbone."""
@@ -82,6 +82,11 @@ class PromptTrainer(TrainerX):
 
     def fit(self) -> None:
         """For methods without gradient steps: put into the model what they make of the training images."""
+
+    @classmethod
+    def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
+        """SHA-256, by name, of what else decides the weights: the contents of files that options name."""
+        return {}
 
     @property
     def options(self):
@@ -113,6 +118,8 @@ class PromptTrainer(TrainerX):
     def __init__(self, cfg) -> None:
         backbone = cfg.MODEL.BACKBONE
         super().__init__(with_preprocessing(cfg, vlm.load(backbone.NAME, image_size=backbone.get("IMAGE_SIZE", 0))))
+        if self.named is None:  # what decides the weights and figures this run ends with, before anything can change
+            self.fingerprint = fingerprint.of_run(self)
 
     def check_cfg(self, cfg) -> None:
         self._started, self._seconds_before, self.starts = time.monotonic(), 0.0, 1
@@ -227,7 +234,11 @@ class PromptTrainer(TrainerX):
     def extra_state(self) -> dict:
         average = {} if self.gaussian is None else {"gaussian": self.gaussian.state_dict()}
         counts = {"overflows": self.precision.overflows, "train_seconds": self.train_seconds(), "starts": self.starts}
-        return {**super().extra_state(), **average, **counts, "identity": identity(self)}
+        return {**super().extra_state(), **average, **counts, "identity": self._identity()}
+
+    def _identity(self) -> dict[str, str]:
+        """What a run that goes on must have in common with the one that stopped: also what the device decides."""
+        return {**self.fingerprint, "precision": self.precision.name}
 
     def resume_model_if_exist(self, directory: str) -> int:
         epoch = super().resume_model_if_exist(directory)
@@ -237,7 +248,7 @@ class PromptTrainer(TrainerX):
 
     def check_extra_state(self, state: dict, directory: str) -> None:
         super().check_extra_state(state, directory)
-        check_same_run(state.get("identity", {}), identity(self), directory)
+        fingerprint.check_same_run(state.get("identity", {}), self._identity(), directory)
 
     def load_extra_state(self, state: dict) -> None:
         super().load_extra_state(state)

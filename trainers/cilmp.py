@@ -15,7 +15,9 @@ from llm.control import KINDS, control_rows
 from llm.question import plain_words
 from llm.scaling import RowScaling, row_scaling
 from llm.store import class_key, embedded_rows, load_rows, read_store
+from llm.used import FILE, UsedRows, check_same_store, kept_rows
 from toolbox.options import Option
+from toolbox.seals import digest
 from trainers.base import MOST_LAYERS, MOST_TEXT, MOST_VISION, PromptTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
@@ -157,19 +159,45 @@ class CILMP(PromptTrainer):
             dropout_per_image=o.DROPOUT_PER_IMAGE,
         )
 
+    @classmethod
+    def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
+        o = cfg.TRAINER.CILMP
+        kept = kept_rows(cls._kept(o, trained_in), classnames, o.ROWS)
+        plain = {"plain words": digest(plain_words(dataset))} if o.ROWS == "planted" else {}
+        return {"rows": kept.id["sha256"] if kept else read_store(cls._store(o, dataset)).meta["sha256"], **plain}
+
+    @staticmethod
+    def _kept(options, trained_in: Path | None) -> list[Path | str | None]:
+        return [trained_in and trained_in / FILE, options.ROWS_FILE]
+
+    @staticmethod
+    def _store(options, dataset: str) -> Path:
+        return Path(options.ROWS_FILE) if options.ROWS_FILE else embedded_rows(dataset)
+
     def _rows(self, clip: Backbone) -> list[Tensor]:
-        """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for."""
-        o, names = self.options, [class_key(name) for name in self.dm.dataset.classnames]
-        path = Path(o.ROWS_FILE) if o.ROWS_FILE else embedded_rows(self.dm.dataset.name)
-        real = load_rows(path, names)
-        store = read_store(path)
-        self.rows_id = {"file": path.name, "sha256": store.meta["sha256"], "kind": o.ROWS, "scaling": o.ROWS_SCALING}
-        print(
-            f"Rows: {o.ROWS}, {len(real)} classes, {len(real[0])} x {store.width}, {store.meta.get('model', path.name)}"
-        )
+        """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for; those that the trained run kept come first."""
+        kind, places, names = self.options.ROWS, self._kept(self.options, self.trained_in), self.dm.dataset.classnames
+        self.rows_used = kept_rows(places, names, kind) or self._from_store(clip, names, kind)
+        self.rows_id, rows = {**self.rows_used.id, "scaling": self.options.ROWS_SCALING}, self.rows_used.rows
+        print(f"Rows: {kind}, {len(rows)} classes, {len(rows[0])} x {rows[0].shape[1]}, {self.rows_id['model']}")
+        return [r[:0] for r in rows] if kind == "none" else rows
+
+    def _from_store(self, clip: Backbone, classnames: list[str], kind: str) -> UsedRows:
+        path = self._store(self.options, self.dm.dataset.name)
+        real, store = load_rows(path, classnames), read_store(path)
+        check_same_store(self.trained_in, path, store.meta)
+        used = {
+            "file": path.name,
+            "sha256": store.meta["sha256"],
+            "kind": kind,
+            "model": store.meta.get("model", path.name),
+        }
+        if kind in ("real", "none"):
+            return UsedRows(real, used)
         every = {name: rows.float() for name, rows in store.rows.items()}
-        features = self._planted(clip, store.meta.get("dataset", self.dm.dataset.name)) if o.ROWS == "planted" else None
-        return control_rows(o.ROWS, every, names, max(self.cfg.SEED, 0), store.meta.get("answers"), features)
+        features = self._planted(clip, store.meta.get("dataset", self.dm.dataset.name)) if kind == "planted" else None
+        names, texts = [class_key(name) for name in classnames], store.meta.get("answers")
+        return UsedRows(control_rows(kind, every, names, max(self.cfg.SEED, 0), texts, features), used)
 
     @staticmethod
     @torch.no_grad()

@@ -12,7 +12,6 @@ left out; the exit code then is 1.
 import argparse
 import contextlib
 import csv
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path, check_writable
+from toolbox.plain import parse_json
 from toolbox.words import cell, file_text, shown
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def check_free(out: Path, about: dict[str, str]) -> None:
     if not table.exists() and not tree.exists():
         return
     try:
-        kept = json.loads(tree.read_text(encoding="utf-8"))
+        kept = parse_json(tree.read_text(encoding="utf-8"))
         same = {key: kept[key] for key in about} == about
     except (OSError, ValueError, KeyError, TypeError):
         same = False

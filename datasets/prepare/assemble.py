@@ -13,7 +13,7 @@ from ..groups import alone
 from ..partition import divide
 from ..split import PARTS, Item, Split, ordered, plain_name
 from ..sums import file_sums
-from .copies import drop_copies, find_copies, join_copies, judge_copies
+from .copies import contradictions, drop_copies, find_copies, join_copies, judge_copies
 from .raw import Entry, Release
 
 SHARES = (0.8, 0.1, 0.1)
@@ -83,6 +83,10 @@ def make_split(
         images.drop(dropped)
         notes, copies = [f"{len(dropped)} copies of images were left out"], []
         _check_classes(images.items, classnames, facts)
+    elif release.contradicts and (wrong := contradictions(copies, images.items)):
+        images.drop(path for paths in wrong for path in paths)
+        copies = [paths for paths in copies if paths not in wrong]
+        notes = [f"{len(wrong)} images that stand under two labels were left out, first {' = '.join(wrong[0][:2])}"]
     official = images.official if len(images.official) == len(images.items) else {}
     notes += judge_copies(copies, images.items, official, duplicates, release.own)
     groups = images.groups

@@ -30,6 +30,11 @@ def drop_copies(copies: Iterable[list[str]], items: Mapping[str, Item], official
     return dropped
 
 
+def contradictions(copies: Iterable[list[str]], items: Mapping[str, Item]) -> list[list[str]]:
+    """Those of `copies` that stand under several labels."""
+    return [paths for paths in copies if len({items[path].label for path in paths}) > 1]
+
+
 def judge_copies(
     copies: list[list[str]], items: Mapping[str, Item], official: Mapping[str, str], how: str, own: bool
 ) -> list[str]:
@@ -40,7 +45,7 @@ def judge_copies(
     if not copies:
         return []
     torn = [paths for paths in copies if len({official.get(path) for path in paths}) > 1]
-    disagree = [paths for paths in copies if len({items[path].label for path in paths}) > 1]
+    disagree = contradictions(copies, items)
     if torn and own and how == "together":
         raise UserError(
             f"{len(torn)} sets of equal files are in two parts, first {' = '.join(torn[0][:2])}; --duplicates drop leaves "

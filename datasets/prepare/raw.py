@@ -25,6 +25,7 @@ class Release(NamedTuple):
 
     `base` is the folder that the split's paths start from, where it is not the whole download. `own` marks a user's data, of
     which nobody knows the division: faults that a published release is known with are refused there. `read` are tables.
+    `contradicts` itself: some of its images stand under two labels, and none of them can be believed.
     """
 
     entries: list[Entry]
@@ -33,6 +34,7 @@ class Release(NamedTuple):
     base: Path | None = None
     own: bool = False
     read: tuple[Path, ...] = ()
+    contradicts: bool = False
 
 
 class RawTree:

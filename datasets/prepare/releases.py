@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import chest, gut, retina, skin, ultrasound
+from . import blood, chest, gut, retina, skin, ultrasound
 from .raw import RawTree, Release
 
 RELEASES: dict[str, Callable[[RawTree], Release]] = {
@@ -18,6 +18,7 @@ RELEASES: dict[str, Callable[[RawTree], Release]] = {
     "kvasir": gut.kvasir,
     "odir": retina.odir,
     "odir2": retina.odir2,
+    "pbc": blood.pbc,
     "pneumonia2": chest.pneumonia2,
     "pneumonia3": chest.pneumonia3,
 }

@@ -17,6 +17,7 @@ usage: bash $0 [DATA] [DATASET]$shots [BACKBONE]
 From the environment: SEEDS="1 2 3"  SHOTS=16 (phantom: 4)  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
   TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
   BENCHMARK="--engine ray ..." (options of python -m benchmark.run)
+A folder that holds a run with other settings stops the script: BENCHMARK="--again" moves it aside, another OUTPUT keeps both.
 EOF
 }
 

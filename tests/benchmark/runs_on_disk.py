@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from toolbox.files import atomic_text
+from toolbox.run_files import Predictions
+from toolbox.seals import seal
 
 CLASSES = 4
 PER_CLASS = 10
@@ -48,7 +50,9 @@ def write_run(
         "backbone_hash": "b" * 64,
         "transform": "resize 64",
         "split": {"train": "t", "val": "v", "test": f"test {subset}", "fewshot": f"few {seed} {subset}"},
+        "fingerprint": {"TRAINER.COOP.N_CTX": "4", "SEED": str(seed), "DATASET.SUBSAMPLE_CLASSES": subset},
         "classnames": names,
+        "config": "",
         "metrics": metrics,
         "trainable_params": 2048,
         "time": {"train_s": 3.0, "step_ms": 12.5, "test_s": 1.0},
@@ -58,23 +62,43 @@ def write_run(
     }
     folder.mkdir(parents=True, exist_ok=True)
     if predictions:
-        paths = np.array([f"{i:03}.png" for i in range(len(labels))])
-        np.savez(folder / "predictions.npz", paths=paths, labels=labels, logits=logits)
+        kept = Predictions(np.array([f"{i:03}.png" for i in range(len(labels))]), labels, logits)
+        np.savez(folder / "predictions.npz", **vars(kept))
+        result["predictions"] = kept.digest
     (folder / "log.txt").write_text(f"epoch [1/1]\n=> result\n* total: {len(labels)}\n* accuracy: {percent:.1f}%\n")
-    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "result.json").write_text(json.dumps(seal(result)))
     return result
+
+
+def edit(folder: Path, **changes) -> None:
+    """Change keys of a run's result.json and seal it again."""
+    path = folder / "result.json"
+    path.write_text(json.dumps(seal({**json.loads(path.read_text()), **changes})))
+
+
+def differences(argv: list[str], result: dict) -> list[str]:
+    """What `run` would write otherwise: backbone, shots, and the KEY VALUE pairs that a fingerprint is made of."""
+    _, opts = _parsed(argv)
+    wanted = {"backbone": opts["MODEL.BACKBONE.NAME"], "shots": int(opts["DATASET.NUM_SHOTS"])}
+    found = [f"{key} was {result[key]!r} and is {value!r}" for key, value in wanted.items() if result[key] != value]
+    return found + [f"OPTS was {result['opts']!r} and is {opts!r}"] * (result["opts"] != opts)
+
+
+def _parsed(argv: list[str]) -> tuple[argparse.Namespace, dict[str, str]]:
+    parser = argparse.ArgumentParser()
+    for flag in ("root", "seed", "trainer", "dataset-config-file", "config-file", "output-dir", "model-dir"):
+        parser.add_argument(f"--{flag}")
+    for flag in ("eval-only", "again"):
+        parser.add_argument(f"--{flag}", action="store_true")
+    parser.add_argument("opts", nargs=argparse.REMAINDER)
+    args = parser.parse_args(argv)
+    return args, dict(zip(args.opts[::2], args.opts[1::2], strict=True))
 
 
 def run(argv: list[str]) -> None:
     """Do as train.py does: read the words, write the run. RUNS_FAIL names a method whose runs raise, RUNS_LOG a file
     that receives a line a call."""
-    parser = argparse.ArgumentParser()
-    for flag in ("root", "seed", "trainer", "dataset-config-file", "config-file", "output-dir", "model-dir"):
-        parser.add_argument(f"--{flag}")
-    parser.add_argument("--eval-only", action="store_true")
-    parser.add_argument("opts", nargs=argparse.REMAINDER)
-    args = parser.parse_args(argv)
-    opts = dict(zip(args.opts[::2], args.opts[1::2], strict=True))
+    args, opts = _parsed(argv)
     if log := os.environ.get("RUNS_LOG"):
         with Path(log).open("a") as file:
             file.write(f"{args.output_dir}\n")
@@ -82,6 +106,8 @@ def run(argv: list[str]) -> None:
         raise ValueError("loss is not a number")
     if args.model_dir and not (Path(args.model_dir) / "result.json").exists():
         raise FileNotFoundError(args.model_dir)
+    if args.again and Path(args.output_dir).exists():
+        Path(args.output_dir).rename(f"{args.output_dir}.before-1")
     print("epoch [1/2] batch [1/4] time 0.1 (0.1) data 0.0 (0.0) loss 1.2500 (1.2500) lr 2.0000e-03 eta 0:00:01")
     write_run(
         Path(args.output_dir),
@@ -91,6 +117,7 @@ def run(argv: list[str]) -> None:
         shots=int(opts["DATASET.NUM_SHOTS"]),
         backbone=opts["MODEL.BACKBONE.NAME"],
         dataset=Path(args.dataset_config_file).stem,
+        opts=opts,
     )
 
 

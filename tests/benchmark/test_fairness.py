@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from benchmark import report
@@ -34,6 +36,36 @@ def test_what_differs_is_said(tmp_path, changes, reason):
     with pytest.raises(UserError, match=reason):
         require_fair(results, allow=False)
     assert any(problem.startswith(reason) for problem in require_fair(results, allow=True))
+
+
+OWN = {"TRAINER.COOP.N_CTX": "4", "DATASET.TEMPLATE": "", "images": "i"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"TRAINER.COOP.N_CTX": "16"}, r"TRAINER\.COOP\.N_CTX differ between runs of CoOp: 4 in .*/1 but 16 in .*/2"),
+        ({"SEED": "2", "images": "j", "split (train)": "x"}, None),
+        ({"a key of a later version": "1"}, None),
+    ],
+)
+def test_seeds_of_a_row_have_the_same_settings(tmp_path, changed, reason):
+    write_run(tmp_path / "1", fingerprint=OWN)
+    write_run(tmp_path / "2", seed=2, fingerprint={**OWN, **changed})
+    found = unfair(read_results([tmp_path]))
+    assert found == [] if reason is None else re.match(reason, found[0])
+
+
+def test_methods_share_the_settings_of_the_data_set_alone(tmp_path):
+    write_run(tmp_path / "1", "CoOp", fingerprint=OWN)
+    write_run(tmp_path / "2", "MaPLe", fingerprint={"TRAINER.MAPLE.N_CTX": "2", **OWN, "DATASET.TEMPLATE": "a {}"})
+    (found,) = unfair(read_results([tmp_path]))
+    assert found.startswith("DATASET.TEMPLATE differ on phantom (all):  in ")
+
+
+def test_runs_of_earlier_versions_prove_too_little(tmp_path):
+    write_run(tmp_path / "1", "CoOp", fingerprint={})
+    assert unfair(read_results([tmp_path]))[0].startswith("1 run(s) were made by an earlier version")
 
 
 def test_two_runs_for_one_place(tmp_path):

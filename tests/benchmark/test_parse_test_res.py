@@ -1,7 +1,7 @@
 import pytest
 
 import parse_test_res
-from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark.runs_on_disk import edit, write_run
 from toolbox.errors import UserError
 
 
@@ -30,6 +30,17 @@ def test_logs_alone_are_enough(experiment, capsys):
         path.unlink()
     parse_test_res.main([str(experiment.parent), "--multi-exp"])
     assert "Average performance of 1 experiments:\n* accuracy: 60.00%" in capsys.readouterr().out
+
+
+def test_a_metric_that_means_nothing_is_a_dash(experiment, capsys):
+    edit(experiment / "seed2", metrics={"auc": None, "undefined": {"auc": "one class"}})
+    parse_test_res.main([str(experiment), "--keyword", "auc"])
+    shown = capsys.readouterr().out
+    assert "seed2. auc: - (one class)" in shown and "* auc: 77.50% +- 2.50%" in shown  # of 75 and 80
+    for seed in (1, 10):
+        edit(experiment / f"seed{seed}", metrics={"auc": None, "undefined": {"auc": "one class"}})
+    parse_test_res.main([str(experiment.parent), "--multi-exp", "--keyword", "auc"])
+    assert "Average performance of 0 experiments:\n* auc: -" in capsys.readouterr().out
 
 
 def test_wrong_folder(experiment, tmp_path):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,10 @@ from benchmark.configs import Configs
 from benchmark.jobs import chains, finished
 from benchmark.plan import Plan, override, read_plan
 from benchmark.protocols import jobs_of
-from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark import runs_on_disk
 from toolbox.errors import UserError
+
+RUNNER = "tests.benchmark.runs_on_disk:run"
 
 
 def words(job, flag):
@@ -154,14 +157,16 @@ def test_variant_has_its_own_folder_and_options(configs):
 
 def test_finished_is_what_result_json_says(configs, tmp_path):
     (job,) = jobs_of(Plan("full", methods=("CoOp",), seeds=(1,), output=tmp_path), Configs(configs))
-    assert not finished(job)
-    write_run(job.output, "CoOp", shots=-1, status="running")
-    assert not finished(job)
-    write_run(job.output, "CoOp", shots=-1)
-    assert finished(job)
-    write_run(job.output, "CoOp", shots=16)
-    with pytest.raises(UserError, match="shots 16, not -1"):
-        finished(job)
+    assert not finished(job, RUNNER)
+    runs_on_disk.run(list(job.argv))
+    assert finished(job, RUNNER)
+    runs_on_disk.edit(job.output, shots=16)
+    with pytest.raises(UserError, match="holds another run: shots was 16 and is -1"):
+        finished(job, RUNNER)
+    runs_on_disk.edit(job.output, status="running")
+    with pytest.raises(UserError, match="is not a result of this project"):
+        finished(job, RUNNER)
+    assert not finished(replace(job, argv=("--again", *job.argv)), RUNNER)
 
 
 def test_plan_file(tmp_path):

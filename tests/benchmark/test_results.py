@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from benchmark.results import parse_log, read_predictions, read_results
-from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark.runs_on_disk import edit, write_run
 from toolbox.errors import UserError
 
 
-def test_unfinished_runs_are_left_out(tmp_path):
+def test_runs_moved_aside_are_left_out_unless_named(tmp_path):
     write_run(tmp_path / "a/seed1", accuracy=0.5)
-    write_run(tmp_path / "b/seed1", status="running")
+    write_run(tmp_path / "a/seed1.before-1", accuracy=0.25)
+    (old,) = read_results([tmp_path / "a/seed1.before-1"])
+    assert old.value("accuracy") == 25.0
     (found,) = read_results([tmp_path])
     assert found.value("accuracy") == 50.0
     assert found.value("balanced_accuracy") is None
@@ -50,6 +52,7 @@ def test_missing_folder(tmp_path):
 
 def test_predictions_come_in_the_order_of_paths(tmp_path):
     write_run(tmp_path, accuracy=0.5, predictions=False)
+    edit(tmp_path, classnames=["x", "y"], metrics={"accuracy": 50.0})
     logits = np.array([[1.0, 0.0], [0.0, 3.0], [2.0, 0.0]])
     np.savez(tmp_path / "predictions.npz", paths=np.array(["c", "a", "b"]), labels=np.array([0, 1, 1]), logits=logits)
     (result,) = read_results([tmp_path])

@@ -1,8 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from benchmark.statistics import (
+    _drawn_images,
+    _drawn_seeds,
     bootstrap_accuracy,
     bootstrap_harmonic_mean,
     half_width_95,
@@ -37,6 +41,35 @@ def test_bootstrap_agrees_with_scipy():
     assert found.high == pytest.approx(known.high, abs=0.15)
     assert (found.images, found.seeds) == (400, 3)
     assert found.holds
+
+
+def test_seeds_and_images_agree_with_an_exact_enumeration():
+    """Every draw of 2 of 2 seeds and of 4 of 4 images, each as likely as any other: 4 * 256 outcomes."""
+    ours = np.array([[1, 1, 0, 1], [1, 1, 1, 1.0]])
+    theirs = np.array([[0, 1, 1, 0], [1, 0, 0, 0.0]])
+    cells = 100 * (ours - theirs)
+    seeds, images = itertools.product(range(2), repeat=2), list(itertools.product(range(4), repeat=4))
+    exact = np.array([cells[np.ix_(s, i)].mean() for s in seeds for i in images])
+    found = bootstrap_accuracy(ours, theirs, resamples=200_000)
+    rng = np.random.default_rng(0)
+    by_seed = 100 * _drawn_images(ours - theirs, 200_000, rng)
+    draws = (by_seed * _drawn_seeds(2, 200_000, rng)).sum(1)
+    for value in np.unique(exact):
+        assert np.mean(np.isclose(draws, value)) == pytest.approx(np.mean(np.isclose(exact, value)), abs=0.005)
+    low, high = np.percentile(exact, [2.5, 97.5])
+    assert (found.seeds_low, found.seeds_high) == pytest.approx((low, high))
+    assert found.seeds_low < found.low or found.seeds_high > found.high
+
+
+def test_a_lead_that_one_seed_makes_does_not_hold():
+    """Two seeds see nothing, one sees everything: sure on other images, not on other seeds."""
+    theirs = np.zeros((3, 200))
+    ours = np.stack([np.zeros(200), np.zeros(200), np.ones(200)])
+    found = bootstrap_accuracy(ours, theirs)
+    assert found.on_images and found.low == pytest.approx(100 / 3)
+    assert (found.seeds_low, found.seeds_high) == pytest.approx((0, 100), abs=1) and not found.holds
+    alone = bootstrap_accuracy(ours[2:], theirs[2:])
+    assert alone.on_images and alone.seeds_low is None and not alone.holds
 
 
 def test_harmonic_mean_bootstrap_agrees_with_scipy():

@@ -13,6 +13,7 @@ from benchmark import run
 from benchmark.execute import run_job
 from benchmark.jobs import Job
 from benchmark.progress import Live
+from tests.benchmark.runs_on_disk import edit
 from toolbox.errors import UserError
 
 HERE = Path(__file__).resolve().parent
@@ -97,12 +98,31 @@ def test_table_of_what_there_is_where_the_one_method_failed(sweep, capsys, monke
     assert "--subject" not in shown.err
 
 
-def test_other_backbone_in_the_same_folder_is_refused(sweep, tmp_path):
+def test_other_settings_in_the_same_folder_are_refused(sweep, tmp_path):
     sweep()
-    path = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1/result.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "backbone": "ViT-B/32"}))
-    with pytest.raises(UserError, match="backbone 'ViT-B/32', not 'small_clip'"):
+    edit(tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1", backbone="ViT-B/32")
+    with pytest.raises(
+        UserError,
+        match=r"CoOp/small_clip/seed1 holds another run: backbone was 'ViT-B/32' and is 'small_clip'; .*--again",
+    ):
         sweep()
+    with pytest.raises(
+        UserError, match=r"holds another run: .*OPTIM\.LR.* \(and so do 11 more of 12 folders\); give --again"
+    ):
+        sweep("--opts", "OPTIM.LR", "9")
+
+
+def test_again_makes_anew_what_differs_alone(sweep, tmp_path, capsys):
+    sweep()
+    folder = tmp_path / "output/base2new/train_base/phantom/shots_16/CoOp/small_clip/seed1"
+    edit(folder, shots=4)
+    (tmp_path / "output/base2new/train_base/phantom/shots_16/CILMP/small_clip/seed2/result.json").write_text("{")
+    assert sweep("--again") == 0
+    made = [Path(line).parts[-3:] for line in calls(tmp_path)[12:]]
+    assert made == [("CoOp", "small_clip", "seed1"), ("CILMP", "small_clip", "seed2")]
+    assert json.loads((folder.with_name("seed1.before-1") / "result.json").read_text())["shots"] == 4
+    assert sweep("--again") == 0
+    assert len(calls(tmp_path)) == 14
 
 
 def test_dry_run_prints_commands_only(sweep, tmp_path, capsys):

@@ -61,6 +61,29 @@ def test_best_of_a_calibration_error_is_the_least(tmp_path):
     assert not cells_of(table, "CoOp")["ECE"].best
 
 
+def test_base_and_new_of_an_error_and_of_kappa(tmp_path):
+    for method, accuracy in (("CoOp", 0.5), ("CILMP", 0.8)):
+        for subset in ("base", "new"):
+            write_run(tmp_path / method / subset, method, accuracy, subset=subset)
+    made = compose(read_results([tmp_path])).by_metric
+    for metric in ("ece", "kappa", "auc"):  # a harmonic mean of these says nothing
+        assert made[metric][0].columns == ["Base", "New"]
+    assert [cell.best for cell in dict(made["ece"][0].rows)["CILMP"]] == [True, True]
+    assert [cell.value for cell in dict(made["ece"][0].rows)["CILMP"]] == pytest.approx([20, 20])
+    assert made["macro_f1"][0].columns == tables.BASE2NEW
+
+
+def test_what_means_nothing_is_a_dash_with_its_reason(tmp_path):
+    reason = "all 40 test images are of one class (a)"
+    for method in ("CoOp", "CILMP"):
+        write_run(tmp_path / method, method, 0.5, metrics={"accuracy": 50.0, "auc": None, "undefined": {"auc": reason}})
+    table = tables.by_metric(read_results([tmp_path]), "phantom", sample_std)
+    assert cells_of(table, "CoOp")["AUC"].value is None
+    text = render.markdown(table)
+    assert "**50.00** |     - |" in text
+    assert f"AUC is not defined on phantom: {reason}." in text
+
+
 def test_by_shots_leaves_a_hole_where_nothing_was_run(tmp_path):
     for method, shots, accuracy in (("CoOp", 1, 0.3), ("CoOp", 16, 0.6), ("CILMP", 16, 0.7)):
         write_run(tmp_path / method / str(shots), method, accuracy, shots=shots)
@@ -141,7 +164,8 @@ def test_comparison_with_the_best_baseline(base2new):
     assert set(found) == {"base accuracy", "new accuracy", "harmonic mean"}
     assert found["base accuracy"].difference.value == pytest.approx(20)
     assert found["harmonic mean"].difference.value == pytest.approx(2 * 90 * 75 / 165 - 2 * 70 * 50 / 120)
-    assert "2 seeds averaged" in found["base accuracy"].sentence()
+    assert "(chance 25.0): CILMP 90.00 - CoOp 70.00" in found["base accuracy"].sentence()
+    assert "on other test images with these 2 seeds" in found["base accuracy"].sentence()
     assert "40 test images" in found["base accuracy"].sentence()
 
 
@@ -149,8 +173,9 @@ def test_comparison_with_a_control(tmp_path):
     for method, folder, accuracy in (("CoOp", "c", 0.5), ("CILMP", "c", 0.9), ("CILMP", "c-shuffled", 0.8)):
         write_run(tmp_path / method / folder / "seed1", method, accuracy, cfg="c")
     found = compose(read_results([tmp_path])).comparisons
-    assert [(c.other, c.role) for c in found] == [("CoOp", "best baseline"), ("CILMP (shuffled)", "variant")]
-    assert [c.difference.value for c in found] == pytest.approx([40, 10])
+    assert [(c.other, c.role) for c in found] == [("CILMP (shuffled)", "variant"), ("CoOp", "best baseline")]
+    assert [c.difference.value for c in found] == pytest.approx([10, 40])
+    assert found[1].verdict() == "the lead holds for this seed; of others nothing is known"
 
 
 def test_unknown_subject(base2new):

@@ -2,13 +2,15 @@
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cilmp.verbs import predict
-from tests.trainers.small_world import logits
+from tests.trainers.small_world import SmallWorld, logits
 from toolbox.errors import UserError
 
 TEST_FILES = [f"test_{label}_{i}.png" for label in range(2) for i in range(3)]
@@ -97,3 +99,24 @@ def test_predictions_of_another_run_are_kept_unless_told(world, predictions):
     with pytest.raises(UserError, match=r"found\.csv is not of this run: give --out NAME, or --overwrite"):
         predictions("ZeroshotCLIP", image)
     assert predictions("ZeroshotCLIP", image, "--overwrite")[2]["method"] == "ZeroshotCLIP"
+
+
+def test_a_run_handed_over_needs_nothing_but_its_folder(tmp_path, tiny_state, monkeypatch):
+    """Copied elsewhere, with data, rows and the original gone, and asked from another folder; for three kinds of rows."""
+    world = SmallWorld(tmp_path / "world", tiny_state)
+    image = tmp_path / "cell.png"
+    shutil.copy(world.root / "cells/test_0_0.png", image)
+    expected = {}
+    for kind in ("real", "shuffled", "none"):
+        world.run("CILMP", kind, OPTIM__MAX_EPOCH=1, TRAINER__CILMP__ROWS=kind)
+        shutil.copytree(world.root / kind, tmp_path / "handed" / kind)
+        expected[kind] = logits(world.root / kind)[0].astype(np.float64)
+    for name in ("cells", "rows.safetensors", *expected):
+        (world.root / name).rename(world.root / f"gone-{name}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for kind, z in expected.items():
+        assert predict.main([f"../handed/{kind}", str(image), "--overwrite"]) == 0
+        (found,) = json.loads(Path("predictions.json").read_text())["images"]
+        probabilities = np.exp(z) / np.exp(z).sum()
+        np.testing.assert_allclose(list(found["probabilities"].values()), probabilities, atol=1e-5)

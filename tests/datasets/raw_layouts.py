@@ -173,6 +173,11 @@ def kvasir(raw: Path) -> Expected:
     return _folders(raw / "kvasir-dataset-v2", folders, ".jpg")
 
 
+def pbc(raw: Path) -> Expected:
+    folders = {"ig" if name == "immature granulocyte" else name: name for name in FACTS["pbc"].classnames}
+    return _folders(raw / "PBC_dataset_normal_DIB", folders, ".jpg")
+
+
 def odir(raw: Path, letters: str = "NDGCAHMO") -> Expected:
     names = dict(zip("NDGCAHMO", FACTS["odir"].classnames, strict=True))
     if letters == "NC":

@@ -234,3 +234,16 @@ def test_medical_rules():
     assert kermany_patient(Path("person12_virus_3.jpeg"), "train") == "train-person12"
     assert kermany_patient(Path("NORMAL2-IM-0173-0001-0002.jpeg"), "test") == "test-NORMAL2-IM-0173"
     assert Entry(Path("a"), "x").part is None
+
+
+def test_images_under_two_labels_are_left_out_of_pbc_and_copies_stay_together(tmp_path):
+    raw_layouts.pbc(tmp_path / "raw")
+    folder = tmp_path / "raw/PBC_dataset_normal_DIB"
+    first, second, *_ = sorted((folder / "basophil").iterdir())
+    (folder / "neutrophil/NEU_twice.jpg").write_bytes(first.read_bytes())
+    (folder / "basophil/BA_again.jpg").write_bytes(second.read_bytes())
+    assert prepare(["pbc", "--raw", str(tmp_path / "raw"), "--root", str(tmp_path / "data")]) == 0
+    split = read_split(tmp_path / "data/pbc/pbc.json")
+    parts = {Path(item.path).name: part for part in PARTS for item in split.part(part)}
+    assert first.name not in parts and "NEU_twice.jpg" not in parts
+    assert parts["BA_again.jpg"] == parts[second.name]

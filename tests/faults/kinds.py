@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.results import read_results
+from benchmark.results import read_predictions, read_results
 from tests.faults import damage, processes
 from tests.faults import world as worlds
 from tests.faults.scene import VARIANTS, Scene, Wrong, check_one_error
@@ -142,20 +142,48 @@ def loader_killed(scene: Scene) -> tuple[str, str]:
 
 
 def result_damaged(scene: Scene) -> tuple[str, str]:
-    """The result of a finished run is damaged before a table is made of it."""
+    """The result of a finished run is damaged before a table is made of it, and before it is used."""
+    return _finished_run_damaged(scene, "result.json")
+
+
+def predictions_damaged(scene: Scene) -> tuple[str, str]:
+    """The predictions of a finished run are damaged before a comparison is made of them."""
+    return _finished_run_damaged(scene, "predictions.npz")
+
+
+def rows_of_the_run_damaged(scene: Scene) -> tuple[str, str]:
+    """The rows that a finished run kept are damaged before its weights are tested."""
     scene.must_be_same(scene.run())
-    before = read_results([scene.out])
-    file = scene.out / "result.json"
+    file = scene.out / "rows.safetensors"
+    what = scene.rng.choice([damage.flip, damage.cut])(file, scene.rng)
+    end = scene.run(argv=scene.evaluation())
+    return what, scene.same_or_error(
+        end, [file.name], lambda: worlds.Ending(scene.reference.weights, worlds.result_of(scene.again))
+    )
+
+
+def _finished_run_damaged(scene: Scene, name: str) -> tuple[str, str]:
+    scene.must_be_same(scene.run())
+    before = _shown(scene.out)
+    file = scene.out / name
     what = scene.rng.choice([damage.flip, damage.cut])(file, scene.rng)  # without it, the log's rounded numbers count
     try:
-        after = read_results([scene.out])
+        after = _shown(scene.out)
     except UserError as error:
         if file.name not in str(error):
             raise Wrong(f"the error does not name {file.name}: {error}") from error
+        if name == "result.json":
+            check_one_error(scene.run(), [file.name])
         return what, "one error, naming the file"
     if after != before:
         raise Wrong("a table would show other numbers, without a word")
     return what, "same numbers"
+
+
+def _shown(folder: Path) -> tuple:
+    """What a report says of the run in `folder`."""
+    (result,) = read_results([folder])
+    return result, read_predictions(result).digest
 
 
 def _image(scene: Scene) -> Path:
@@ -220,4 +248,6 @@ KINDS = {
     "file removed under the run": Kind(removed_under_the_run),
     "loading process killed": Kind(loader_killed, (4, 5)),
     "result damaged": Kind(result_damaged, (0, 1)),
+    "predictions damaged": Kind(predictions_damaged, (0, 1)),
+    "rows of the run damaged": Kind(rows_of_the_run_damaged, (0,)),
 }

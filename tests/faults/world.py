@@ -67,6 +67,7 @@ class World:
     def argv(self, method: str, out: Path, *options: str | int, flags: Sequence[str] = ()) -> list[str]:
         """Command line of a run with `method` into `out`; `flags` come before the KEY VALUE pairs."""
         words = f"--trainer {method} --backbone {self.clip} --root {self.data} --output-dir {out} --seed 3"
+        words += f" --config-file {self.root / 'small.yaml'}"
         own = OPTIONS[method].split()
         keys = [f"TRAINER.{method.upper()}.{word}" if i % 2 == 0 else word for i, word in enumerate(own)]
         if method == "CILMP":
@@ -91,6 +92,8 @@ class World:
 def build(root: Path, suffix: str = ".png", seed: int = 0) -> World:
     """Write the files of a world below `root`."""
     world = World(root, suffix)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "small.yaml").write_text("")  # every key is in `World.argv`
     rng = np.random.default_rng(seed)
     content = {part: [] for part in COUNTS}
     for label, classname in enumerate(CLASSES):

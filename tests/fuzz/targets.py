@@ -18,13 +18,19 @@ from hypothesis.strategies import SearchStrategy
 
 import datasets  # noqa: F401  registers the data sets
 import trainers  # noqa: F401  registers the methods
+from benchmark.compose import compose
+from benchmark.results import read_results
 from dassl.data.datasets import Datum
 from datasets.fewshot import draw
 from datasets.pickles import read_coop_pickle
 from datasets.split import PARTS, read_split, split_id
 from llm.store import load_rows
+from tests.benchmark.runs_on_disk import CLASSES as CLASSES_ON_DISK
+from tests.benchmark.runs_on_disk import write_run
 from tests.faults.world import CLASSES, World, build
 from toolbox.errors import UserError
+from toolbox.run_files import read_predictions
+from toolbox.seals import seal
 from train import parse
 from trainers.golden import Recording
 from trainers.life.config import setup_cfg
@@ -178,7 +184,35 @@ def configuration_files() -> Target:
     return Target(damaged(valid), read)
 
 
+def results() -> Target:
+    folder = world().root / "fuzzed-run"
+    valid = write_run(folder, "CoOp", 0.5)
+
+    def read(content: Any) -> None:
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        (folder / "result.json").write_bytes(text)
+        compose(read_results([folder]), allow=True)
+
+    sealed = changed(valid).map(lambda value: seal(value) if isinstance(value, dict) else value)
+    return Target(sealed | damaged(json.dumps(seal(valid)).encode()), read)
+
+
+def predictions() -> Target:
+    folder = world().root / "fuzzed-predictions"
+    write_run(folder, "CoOp", 0.5)
+    valid = (folder / "predictions.npz").read_bytes()
+
+    def read(content: bytes) -> None:
+        (folder / "predictions.npz").write_bytes(content)
+        kept = read_predictions(folder, CLASSES_ON_DISK)
+        assert kept is None or np.isfinite(kept.probabilities).all()
+
+    return Target(damaged(valid), read)
+
+
 TARGETS = {
+    "results": results,
+    "predictions": predictions,
     "split JSON": splits,
     "few-shot pickles": few_shot_pickles,
     "row files": row_files,

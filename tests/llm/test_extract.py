@@ -13,6 +13,7 @@ from llm.models import LoadOptions, load_language_model
 from llm.question import described_classes
 from llm.store import read_store
 from toolbox.errors import UserError
+from toolbox.seals import seal
 
 CLASSES = "polyps; cell; lobes; fine granules; a small round red cell"
 
@@ -131,6 +132,13 @@ def test_described_data_sets_go_to_a_folder(tiny_folder, tmp_path):
         store = read_store(tmp_path / f"{name}.safetensors")
         assert list(store.rows) == described_classes(name).classnames
         assert store.meta["answers"] == described_classes(name).answers
+
+
+def test_a_damaged_split_is_refused(tiny_folder, tmp_path):
+    split = seal({"train": [["a.png", 0, "lobes"]], "test": [["c.png", 0, "lobes"]]})
+    (tmp_path / "smear.json").write_text(json.dumps(split).replace("lobes", "lobed"))
+    with pytest.raises(UserError, match=r"smear\.json is not as it was written"):
+        main(["--model", str(tiny_folder("bert")), "--split", str(tmp_path / "smear.json"), "--output", str(tmp_path)])
 
 
 def test_class_names_come_from_a_split_and_answers_from_a_file(tiny_folder, tmp_path):

@@ -6,6 +6,7 @@ import resource
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from llm.store import embedded_rows, load_rows, read_store, save_rows
@@ -114,6 +115,23 @@ def test_no_flipped_bit_gives_a_wrong_number(file, rows):
         else:
             assert all(torch.equal(a, b.float()) for a, b in zip(got, rows.values(), strict=True))
     assert refused > 200
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": "n"}, {"answers": {}}, {"seal": None}, {"format": None}, {"format": None, "more": 1}]
+)
+def test_a_header_that_was_edited_is_refused(file, rows, changes):
+    with safe_open(file, framework="pt") as content:
+        header = json.loads(content.metadata()["rows"])
+    edited = {key: value for key, value in {**header, **changes}.items() if value is not None}
+    plain = {name.replace("_", " "): tensor for name, tensor in rows.items()}
+    save_file(plain, file, metadata={"rows": json.dumps(edited)})
+    with pytest.raises(UserError, match=r"mine\.safetensors: its header is not as it was written"):
+        read_store(file)
+    for key in ("format", "seal"):
+        edited.pop(key, None)  # a file of the time before headers were sealed
+    save_file(plain, file, metadata={"rows": json.dumps(edited)})
+    assert list(read_store(file).rows) == ["polyps", "a b", "Z-line"]
 
 
 def test_a_safetensors_file_of_something_else_is_refused(tmp_path):

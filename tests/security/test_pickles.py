@@ -16,9 +16,9 @@ from tests.faults.world import FOLDERS
 from tests.security.traps import object_array, torch_file, torchscript
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
+from toolbox.run_files import find_result
 from train import run
 from trainers.golden import Recording
-from trainers.life.result import is_finished
 from vlm.loading.weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -127,4 +127,4 @@ def test_predictions(tmp_path, trap):
 def test_results(tmp_path, trap):
     (tmp_path / "result.json").write_bytes(pickle.dumps(trap))
     with pytest.raises(UserError, match=r"result\.json"):
-        is_finished(tmp_path)
+        find_result(tmp_path)

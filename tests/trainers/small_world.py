@@ -47,6 +47,7 @@ class SmallWorld:
 
     def __init__(self, root: Path, clip_state: dict[str, torch.Tensor]) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         self.clip = root / "tiny.safetensors"
         save_file(clip_state, self.clip)
         self.rows = root / "rows.safetensors"
@@ -54,11 +55,12 @@ class SmallWorld:
         rows = {name: torch.randn(4, 24, generator=generator) for name in CLASSES}
         save_rows(self.rows, rows, {"model": "random"})
         draw_cells(root / "cells")
+        (root / "small.yaml").write_text("")  # every key is in OPTIONS
 
     def run(self, method: str, output: str, *flags: str, backbone: Path | None = None, **options) -> Path:
         """One run of two epochs; `options` are configuration keys with `__` for the dots. Returns the output folder."""
         argv = ["--root", str(self.root), "--seed", "1", "--trainer", method, "--output-dir", str(self.root / output)]
-        argv += ["--backbone", str(backbone or self.clip), *flags]
+        argv += ["--config-file", str(self.root / "small.yaml"), "--backbone", str(backbone or self.clip), *flags]
         chosen = OPTIONS | {"TRAINER.CILMP.ROWS_FILE": self.rows}
         chosen |= {key.replace("__", "."): value for key, value in options.items()}
         train.run([*argv, *(str(word) for pair in chosen.items() for word in pair)])

@@ -9,7 +9,8 @@ from yacs.config import CfgNode
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from toolbox.options import default_of
-from toolbox.plain import PlainError, read_yaml
+from toolbox.plain import PlainError, parse_yaml, read_yaml
+from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.keys import PREC, check_values
 from trainers.life.preprocessing import check_preprocessing, set_preprocessing
@@ -93,7 +94,11 @@ def _merge_file(cfg: CfgNode, path: Path) -> None:
         there = sorted(str(p) for p in path.parent.glob("*.yaml"))
         raise UserError(f"no configuration at {path}" + (f"; {nearest(str(path), there)}" if there else ""))
     try:
-        tree = read_yaml(path)
+        if path.name == RESULT:
+            tree = parse_yaml(read_result(path.parent)["config"])
+            tree = {key: value for key, value in tree.items() if key not in ("OUTPUT_DIR", "RESUME")}  # that run's own
+        else:
+            tree = read_yaml(path)
         cfg.merge_from_other_cfg(CfgNode(tree or {}))
     except PlainError as error:
         raise UserError(f"{path} is not yaml: {error}") from error

@@ -6,7 +6,7 @@ process alone writes and tests.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -43,6 +43,15 @@ def process_group() -> Iterator[None]:
         dist.barrier()  # the others wait for the first, which tests
     finally:
         dist.destroy_process_group()
+
+
+def by_first(decide: Callable[[], bool]) -> bool:
+    """What the first process finds; the others wait for it."""
+    if not dist.is_initialized():
+        return decide()
+    found = [decide() if is_first() else None]
+    dist.broadcast_object_list(found)
+    return found[0]
 
 
 class Share(Sampler):

@@ -1,4 +1,4 @@
-"""What a classifier's predictions are worth, by scikit-learn; all on a 0-100 scale."""
+"""What a classifier's predictions are worth, by scikit-learn; all on a 0-100 scale (see `toolbox.scores`)."""
 
 import warnings
 
@@ -10,8 +10,8 @@ def evaluate(logits: np.ndarray, labels: np.ndarray, classnames: list[str]) -> d
     """Metrics of logits (n, n_cls) against labels (n,).
 
     accuracy, macro_f1, balanced_accuracy, auc (one against rest, macro over the classes that occur), kappa (Cohen's),
-    ece (15 equal bins of the top class's probability), per_class accuracy by name, and the confusion matrix
-    (true x predicted, counts).
+    ece (15 equal bins of the top class's probability), per_class accuracy by name, the confusion matrix (true x
+    predicted, counts), and undefined: the reason, by name, for each metric that is None because it means nothing here.
     """
     every = np.arange(len(classnames))
     predicted = logits.argmax(1)
@@ -25,23 +25,29 @@ def evaluate(logits: np.ndarray, labels: np.ndarray, classnames: list[str]) -> d
         warnings.simplefilter("ignore")  # a class that is never predicted has F1 0, which is what we report
         macro_f1 = metrics.f1_score(labels, predicted, average="macro", labels=every[present])
         kappa = metrics.cohen_kappa_score(labels, predicted, labels=every)
-    return {
+    found = {
         "accuracy": 100.0 * float((predicted == labels).mean()),
         "macro_f1": 100.0 * float(macro_f1),
         "balanced_accuracy": 100.0 * float(recall[present].mean()),
-        "auc": 100.0 * _auc(probabilities, labels, every[present]),
+        "auc": _auc(probabilities, labels, every[present]),
         "kappa": 100.0 * float(kappa),
         "ece": 100.0 * calibration_error(probabilities, labels),
+    }
+    alone = f"all {len(labels)} test images are of one class ({classnames[every[present][0]]})"
+    undefined = {name: alone for name, value in found.items() if not np.isfinite(value)}
+    return {
+        **{name: None if name in undefined else value for name, value in found.items()},
+        "undefined": undefined,
         "per_class": {name: 100.0 * float(r) for name, r, p in zip(classnames, recall, present, strict=True) if p},
         "confusion": confusion.tolist(),
     }
 
 
 def _auc(probabilities: np.ndarray, labels: np.ndarray, present: np.ndarray) -> float:
-    """Mean over classes of the area under the curve of that class against the rest."""
+    """Mean over classes of the area under the curve of that class against the rest, in percent; NaN for one class."""
     if len(present) < 2:
         return float("nan")
-    return float(np.mean([metrics.roc_auc_score(labels == c, probabilities[:, c]) for c in present]))
+    return 100.0 * float(np.mean([metrics.roc_auc_score(labels == c, probabilities[:, c]) for c in present]))
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

@@ -1,6 +1,5 @@
 """What a finished run leaves behind for tables and for anyone who checks it: result.json and predictions.npz."""
 
-import json
 import platform
 import resource
 import shlex
@@ -16,40 +15,23 @@ from yacs.config import CfgNode
 
 import toolbox
 from datasets.reading import Reading
-from toolbox.errors import UserError
+from llm.used import keep_rows
 from toolbox.files import atomic_json, atomic_path
-from toolbox.seals import check_seal, seal
+from toolbox.run_files import PREDICTIONS, RESULT, Predictions
+from toolbox.seals import seal
 from trainers.life.run import Run
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether a run in `folder` left its results.
-
-    Raises:
-        UserError: it did, but they are not those that were written.
-    """
-    path = folder / "result.json"
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}); remove it and run again") from error
-    if not isinstance(value, dict) or value.get("status") != "finished":
-        raise UserError(f"{path} is not a result of this program, or damaged; remove it and run again")
-    check_seal(value, path, "remove it and run again")
-    return True
-
-
 def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, paths: list, seconds: float) -> None:
-    """Write predictions.npz, then result.json, which makes the run a finished one."""
+    """Write predictions.npz and the rows used, then result.json, which makes the run a finished one."""
     folder, cfg, dataset = Path(trainer.output_dir), trainer.cfg, trainer.dm.dataset
-    with atomic_path(folder / "predictions.npz") as part, part.open("wb") as file:
-        np.savez_compressed(
-            file, paths=np.array([_relative(p, cfg.DATASET.ROOT) for p in paths]), labels=labels, logits=logits
-        )
+    predictions = Predictions(np.array([_relative(p, cfg.DATASET.ROOT) for p in paths]), labels, logits)
+    with atomic_path(folder / PREDICTIONS) as part, part.open("wb") as file:
+        np.savez_compressed(file, **vars(predictions))
+    if used := getattr(trainer, "rows_used", None):
+        keep_rows(folder, dataset.classnames, used)
     clip = trainer.model.clip
     steps = sorted(trainer.step_seconds)
     value = {
@@ -72,6 +54,8 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "rows": getattr(trainer, "rows_id", None),
         "weights": getattr(trainer, "tested", None),
         "class_text": cfg.DATASET.get("CLASS_TEXT", "name"),
+        "fingerprint": seal(trainer.fingerprint),
+        "predictions": predictions.digest,
         "classnames": list(dataset.classnames),
         "templates": list(getattr(dataset, "templates", [])),
         "metrics": scores,
@@ -95,8 +79,8 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "config": _own_part(trainer).dump(),
         "synthetic": bool(getattr(dataset, "synthetic", False)),
     }
-    atomic_json(folder / "result.json", seal(value))
-    print(f"Results: {folder / 'result.json'}")
+    atomic_json(folder / RESULT, seal(value))
+    print(f"Results: {folder / RESULT}")
 
 
 def _own_part(trainer: Run) -> CfgNode:

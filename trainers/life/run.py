@@ -1,5 +1,6 @@
 """What the rooms around a method need to know of the run they serve. `trainers.base.PromptTrainer` is one."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ class Run(Protocol):
     resumable_epoch: int
     starts: int
     step_seconds: list[float]
+    trained_in: Path | None
+    fingerprint: dict[str, str]
     lab2cname: dict[int, str]
     num_classes: int
     train_loader_x: DataLoader

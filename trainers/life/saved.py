@@ -1,6 +1,5 @@
 """A finished training run, opened again from its output folder alone: the model as trained, without its data set."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,8 @@ from yacs.config import CfgNode
 from dassl.data.transforms import build_transform
 from datasets.reading import Reading
 from toolbox.errors import UserError, nearest
+from toolbox.plain import parse_yaml
+from toolbox.run_files import REMEDY, RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.config import extend_cfg, methods
 from vlm.prompts.prompted import PromptedCLIP
@@ -67,7 +68,7 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
         UserError: the folder holds no finished run, its method is not here, or the checkpoint does not fit.
     """
     folder = Path(folder)
-    result = _read(folder / "result.json")
+    result = read_result(folder)
     by_name = {method.__name__: method for method in methods()}
     if result["method"] not in by_name:
         raise UserError(
@@ -78,32 +79,21 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
     names = classnames or result["classnames"]
     dataset = SimpleNamespace(classnames=names, name=result["dataset"], templates=result.get("templates", []))
     trainer = method.__new__(method)
-    trainer.named = dataset
-    trainer.__init__(_config(result))
+    trainer.named, trainer.trained_in = dataset, folder
+    trainer.__init__(_config(result, folder))
     trainer.load_model(str(folder), epoch)
     trainer.set_model_mode("eval")
     return SavedRun(folder, trainer, names, result)
 
 
-def _config(result: dict[str, Any]) -> CfgNode:
-    cfg = CfgNode.load_cfg(result["config"])
-    cfg.defrost()
-    cfg.INPUT.setdefault("EXIF", False)  # runs that do not have the key were trained without it
-    extend_cfg(cfg)  # keys that came after the run was made
-    cfg.VERBOSE = False
+def _config(result: dict[str, Any], folder: Path) -> CfgNode:
+    try:
+        cfg = CfgNode(parse_yaml(result["config"]))
+        cfg.defrost()
+        cfg.INPUT.setdefault("EXIF", False)  # runs that do not have the key were trained without it
+        extend_cfg(cfg)  # keys that came after the run was made
+        cfg.VERBOSE = False
+    except (AttributeError, KeyError, TypeError, ValueError, AssertionError) as error:
+        raise UserError(f"{folder / RESULT}: its configuration cannot be read ({error}); {REMEDY}") from error
     cfg.freeze()
     return cfg
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if result["status"] == "finished":
-            return result
-    except FileNotFoundError as error:
-        raise UserError(
-            f"no {path.name} in {path.parent}: give the output folder of a finished training run"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged: {error}; train again or restore it") from error
-    raise UserError(f"the run in {path.parent} is not finished; start the same command again to finish it")

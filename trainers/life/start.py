@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import errno
-import fcntl
 import io
 import logging
 import multiprocessing
@@ -21,12 +20,16 @@ import torch
 from yacs.config import CfgNode
 
 import toolbox
-from dassl.engine import build_trainer
-from dassl.utils import setup_logger
+from dassl.engine import TRAINER_REGISTRY, TrainerBase, build_trainer
+from toolbox.checkpoints import POINTER, load_checkpoint, pointed_file
 from toolbox.errors import UserError
+from toolbox.run_files import find_result
+from trainers.base import PromptTrainer
 from trainers.life.config import setup_cfg
-from trainers.life.distributed import is_first, process_group
-from trainers.life.result import is_finished
+from trainers.life.distributed import by_first, is_first, process_group
+from trainers.life.fingerprint import differences
+from trainers.life.folder import alone_in, logged, remove_unfinished, set_aside
+from trainers.life.request import compare, config_name, expected, other_run, tested, trained_in, with_own_folder
 from trainers.life.tracking import tracked
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -36,27 +39,76 @@ def start(args: argparse.Namespace) -> None:
     """Do the run that `args` (see train.py) describe, unless its results are there already.
 
     Raises:
-        UserError: bad input, or another process is at work in the output folder.
+        UserError: bad input, a run with other settings is in the output folder, or another process is at work there.
     """
-    cfg = setup_cfg(args)
+    cfg = with_own_folder(setup_cfg(args), args)
     if not cfg.TRAINER.NAME:
         raise UserError("no method: give --trainer NAME, such as CILMP, CoOp or ZeroshotCLIP")
     folder = Path(cfg.OUTPUT_DIR)
-    if is_finished(folder):
+    with _in_one_line(folder), process_group():
+        if by_first(lambda: _is_there(folder, cfg, args)):
+            return
+        with _owned(folder, cfg), _scheduler_may_stop():
+            _run(args, cfg)
+
+
+def _run(args: argparse.Namespace, cfg: CfgNode) -> None:
+    _header(args, cfg)
+    seed(cfg.SEED)
+    trainer = _build(cfg, args)
+    trainer.config_name = config_name(args.config_file)
+    if args.eval_only:
+        trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        trainer.test()
+    elif not args.no_train:
+        trainer.train()
+
+
+def _build(cfg: CfgNode, args: argparse.Namespace) -> TrainerBase:
+    """The trainer; one that is to test what a run trained knows that run's folder from the first."""
+    method = TRAINER_REGISTRY.get(cfg.TRAINER.NAME)
+    if not issubclass(method, PromptTrainer) or not args.eval_only:
+        return build_trainer(cfg)
+    trainer = method.__new__(method)
+    trainer.trained_in = trained_in(args)
+    trainer.tested = tested(args, method.folder, Path(cfg.OUTPUT_DIR))
+    trainer.__init__(cfg)
+    return trainer
+
+
+def _is_there(folder: Path, cfg: CfgNode, args: argparse.Namespace) -> bool:
+    """Whether the run is finished. One with other settings, or a damaged result, is moved aside if --again asks for it.
+
+    Raises:
+        UserError: it does not ask; what differs is named.
+    """
+    try:
+        kept = find_result(folder)
+        found = None if kept is None else compare(kept, args, cfg)
+        if kept is None and not args.eval_only:
+            found = _other_checkpoint(folder, args, cfg)
+        if found:
+            raise UserError(other_run(folder, found, finished=kept is not None))
+    except UserError:
+        if not args.again:
+            raise
+        print(f"{folder} is now {set_aside(folder)}")
+        return False
+    if kept is not None:
         print(f"Results exist in {folder}: nothing to do (remove {folder / 'result.json'} to run again)")
-        return
-    with _in_one_line(folder), process_group(), _owned(folder, cfg), _scheduler_may_stop():
-        _header(args, cfg)
-        seed(cfg.SEED)
-        trainer = build_trainer(cfg)
-        trainer.config_name = Path(args.config_file).stem
-        if args.eval_only:
-            if args.model_dir:
-                trainer.tested = {"folder": str(Path(args.model_dir).absolute()), "epoch": args.load_epoch}
-            trainer.load_model(args.model_dir, epoch=args.load_epoch)
-            trainer.test()
-        elif not args.no_train:
-            trainer.train()
+    return kept is not None
+
+
+def _other_checkpoint(folder: Path, args: argparse.Namespace, cfg: CfgNode) -> list[str]:
+    """How the settings of the unfinished run in `folder`, if there is one, differ from those asked for."""
+    for pointer in folder.glob(f"*/{POINTER}"):
+        file = pointer.parent / pointed_file(pointer.parent)
+        if file.is_file():
+            extra = load_checkpoint(str(file)).get("extra")
+            kept = dict(extra.get("identity") or {}) if isinstance(extra, dict) else {}
+            kept.pop("precision", None)  # the device decides it; it is compared when the run goes on
+            return differences(kept, expected(args, cfg)) if kept else []
+    return []
 
 
 @contextmanager
@@ -66,8 +118,8 @@ def _owned(folder: Path, cfg: CfgNode) -> Iterator[None]:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
         return
-    with _alone_in(folder), _logged(folder), tracked(cfg, folder):
-        _remove_unfinished(folder)
+    with alone_in(folder), logged(folder), tracked(cfg, folder):
+        remove_unfinished(folder)
         yield
 
 
@@ -115,43 +167,6 @@ def _in_one_line(folder: Path) -> Iterator[None]:
             f"a process that loads images for {folder} was killed (no memory left?); {again}, "
             "with a smaller DATALOADER.NUM_WORKERS if it happens again"
         ) from error
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. It is the process's own, not the open file's: processes that load images do not inherit it,
-    and so cannot keep it when the run is killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"another process is at work in {folder}; wait for it or choose another --output-dir"
-            ) from error
-        yield
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of an attempt that was killed while it wrote."""
-    for part in folder.rglob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def _logged(folder: Path) -> Iterator[None]:
-    """Everything printed also goes to log.txt; the log of an attempt that did not finish is kept beside it."""
-    log = folder / "log.txt"
-    if log.exists():
-        earlier = len(list(folder.glob("log-interrupted-*.txt")))
-        log.rename(folder / f"log-interrupted-{earlier + 1}.txt")
-    screen = sys.stdout
-    setup_logger(str(log))
-    try:
-        yield
-    finally:
-        logger, sys.stdout = sys.stdout, screen
-        logger.file.close()
 
 
 @contextmanager

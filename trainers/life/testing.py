@@ -57,5 +57,7 @@ def outputs(run: Run, loader: DataLoader) -> Iterator[tuple[Tensor, Tensor, Sequ
 def _write_result(run: Run, logits: Tensor, labels: Tensor, paths: list[str], seconds: float) -> None:
     logits, labels = logits.numpy(), labels.numpy()
     scores = evaluate(logits, labels, [run.lab2cname[i] for i in range(run.num_classes)])
-    print("\n".join(f"* {name}: {scores[name]:.1f}" for name in SHOWN))
+    for name in SHOWN:
+        value, reason = scores[name], scores["undefined"].get(name)
+        print(f"* {name}: {value:.1f}" if reason is None else f"* {name}: - ({reason})")
     result.write(run, scores, logits, labels, paths, seconds)

@@ -89,7 +89,10 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
         UserError: a file is missing or not what it should be, or prompts cannot enter the model.
     """
     config = read_json(folder / CONFIG)
-    if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config.get("model_cfg", {})):
+    model = config.get("model_cfg")
+    if not isinstance(model, dict) or not all(isinstance(model.get(key), dict) for key in ("vision_cfg", "text_cfg")):
+        model = {}
+    if "embed_dim" not in model:
         raise UserError(f"{folder / CONFIG} has no model_cfg with embed_dim, vision_cfg and text_cfg")
 
     def weights() -> dict[str, Tensor]:
@@ -100,7 +103,7 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
             )
         return read_weights(path)
 
-    return build(name, config["model_cfg"], config.get("preprocess_cfg", {}), weights, fetch)
+    return build(name, model, config.get("preprocess_cfg") or {}, weights, fetch)
 
 
 def build(
@@ -129,6 +132,8 @@ def build(
     else:
         check_text(name, text)
     state = weights()
+    if "logit_scale" not in state or state["logit_scale"].numel() != 1:
+        raise UserError(f"backbone {name}: the checkpoint has no number logit_scale; it is not of a CLIP")
     image_state, text_state = _split(state)
     image = image_tower(name, fill(visual, image_state, f"backbone {name}, image tower"))
     if text is None:

@@ -46,6 +46,7 @@ def test_prompts_change_and_class_names_do_not(world, monkeypatch, method):
         with monkeypatch.context() as patch:
             if fake:
                 patch.setattr("trainers.base.class_texts", fake)
+                patch.setattr("trainers.life.fingerprint.class_texts", fake)
             flags = ["--eval-only"] if method == "ZeroshotCLIP" else []
             folders[kind] = world.run(method, f"text-{method}-{kind}", *flags, DATASET__CLASS_TEXT=kind)
     named, described = (result(folder) for folder in folders.values())

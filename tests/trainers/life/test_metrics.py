@@ -1,5 +1,7 @@
 """Metrics against values worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,13 @@ def test_right_and_wrong_throughout():
 def test_a_class_without_images_is_left_out():
     found = evaluate(logits_for([0, 1, 1]), np.array([0, 1, 1]), NAMES)
     assert set(found["per_class"]) == {"a", "b"} and found["balanced_accuracy"] == pytest.approx(100)
-    assert np.isnan(evaluate(logits_for([0, 0]), np.array([0, 0]), NAMES)["auc"])
+
+
+def test_what_means_nothing_for_one_class_is_none_with_the_reason():
+    found = evaluate(logits_for([0, 0]), np.array([0, 0]), NAMES)
+    assert found["auc"] is None and found["kappa"] is None and found["accuracy"] == 100
+    assert found["undefined"] == dict.fromkeys(("auc", "kappa"), "all 2 test images are of one class (a)")
+    json.dumps(found, allow_nan=False)
 
 
 def test_calibration():

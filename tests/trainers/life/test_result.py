@@ -7,8 +7,8 @@ import pytest
 
 from tests.trainers.small_world import result
 from toolbox.errors import UserError
+from toolbox.run_files import find_result
 from toolbox.seals import check_seal
-from trainers.life.result import is_finished
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +48,10 @@ def test_predictions_are_those_the_metrics_were_made_of(out):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"status": "running"}', '{"status": "finished", "sha256": "0"}'])
 def test_a_damaged_result_is_not_taken_for_one(tmp_path, content):
-    assert not is_finished(tmp_path)
+    assert not find_result(tmp_path)
     (tmp_path / "result.json").write_text(content)
     with pytest.raises(UserError, match=r"result\.json .*remove it and run again"):
-        is_finished(tmp_path)
+        find_result(tmp_path)
 
 
 def test_one_changed_digit_is_seen(out, tmp_path):
@@ -60,7 +60,7 @@ def test_one_changed_digit_is_seen(out, tmp_path):
     value["metrics"]["accuracy"] += 0.01
     (tmp_path / "result.json").write_text(json.dumps(value))
     with pytest.raises(UserError, match="is not as it was written"):
-        is_finished(tmp_path)
+        find_result(tmp_path)
 
 
 def test_images_prepared_for_another_backbone_are_refused(world):
