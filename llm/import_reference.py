@@ -70,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="unknown", help="the model that made the rows, for the record")
     parser.add_argument("--output", type=Path, help="file (default: output/llm/reference/<dataset>.safetensors)")
     args = parser.parse_args(argv)
+    check_name(args.dataset, "--dataset", nested=True)
     if args.classes:
         names = [class_key(name.strip()) for name in args.classes.split(";")]
     elif args.dataset.lower() in described_datasets():
@@ -77,10 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         names = sorted(class_key(path.stem) for path in args.folder.glob("*.pth"))
     rows = read_reference(args.folder, names)
-    output = (
-        args.output
-        or Path("output/llm/reference") / f"{check_name(args.dataset, '--dataset', nested=True)}.safetensors"
-    )
+    output = args.output or Path("output/llm/reference") / f"{args.dataset}.safetensors"
     meta = {
         "model": args.model,
         "dataset": args.dataset,

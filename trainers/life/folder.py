@@ -5,7 +5,7 @@ import errno
 import fcntl
 import json
 import os
-import socket
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +55,7 @@ def _named_in(path: Path) -> Iterator[None]:
     Raises:
         UserError: another process is named there, and works or may do so.
     """
-    ours = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+    ours = {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
     for _ in range(2):
         try:
             with path.open("x") as file:
