@@ -15,7 +15,7 @@ import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path, check_writable
@@ -115,7 +115,7 @@ def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]],
         for image, p in rows
     ]
     atomic_json(tree, {**about, "images": images})
-    print(shown(f"{len(rows)} images: {table}, {tree}"), file=sys.stderr)
+    print(shown(f"{len(rows)} images: {table}, {tree}"))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -136,20 +136,26 @@ def main(argv: Sequence[str]) -> int:
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
     check_writable(_files(args.out)[0].parent, "give --out NAME")
+    predictions = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # whatever else is told: standard output is for predictions alone
+        return predict(args, predictions)
+
+
+def predict(args: argparse.Namespace, predictions: TextIO) -> int:
+    """Print a line an image to `predictions` and write the files; 1 if some images could not be read."""
     import torch
 
-    with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
-        import trainers  # noqa: F401  registers the methods
-        from datasets.walk import images_in
-        from trainers.life.plugins import load_plugins
-        from trainers.life.saved import open_run
+    import trainers  # noqa: F401  registers the methods
+    from datasets.walk import images_in
+    from trainers.life.plugins import load_plugins
+    from trainers.life.saved import open_run
 
-        load_plugins(args.plugin)
-        names = class_list(args.classes)
-        paths, left_out = images_in(args.images)
-        if left_out:
-            print(shown(f"left out of the folders: {left_out}"))
-        run = open_run(args.run, names, args.load_epoch)
+    load_plugins(args.plugin)
+    names = class_list(args.classes)
+    paths, left_out = images_in(args.images)
+    if left_out:
+        print(shown(f"left out of the folders: {left_out}"))
+    run = open_run(args.run, names, args.load_epoch)
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
     if not args.overwrite:
         check_free(args.out, about)
@@ -158,10 +164,11 @@ def main(argv: Sequence[str]) -> int:
         inputs = torch.stack([run.transform(image) for image in images])
         for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
             likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]
-            print(shown(f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)))
+            line = f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)
+            print(shown(line), file=predictions)
             rows.append((str(path), p))
     for reason in unread.values():
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {reason}")
     if not rows:
         raise UserError(f"none of the {len(paths)} images could be read")
     write(args.out, run.classnames, rows, {**about, "unread": unread})
