@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmark import tables as t
+from benchmark.contribution import Contribution, chance, contribution_table, contributions, sections
 from benchmark.fairness import require_fair
 from benchmark.results import METRICS, Result
 from benchmark.significance import Comparison, compare
@@ -35,12 +36,30 @@ class Report:
     results: list[Result]
     by_metric: dict[str, list[Table]] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
+    contributions: list[Contribution] = field(default_factory=list)
+    """CILMP against its controls."""
     notes: list[str] = field(default_factory=list)
 
     @property
     def tables(self) -> list[Table]:
         """All of them."""
-        return [table for tables in self.by_metric.values() for table in tables]
+        return [table for tables in [*self.by_metric.values(), self.rows] for table in tables]
+
+    @property
+    def rows(self) -> list[Table]:
+        """What the rows contribute, a table a data set."""
+        return [
+            contribution_table(self.contributions, name) for name in t.unique(c.dataset for c in self.contributions)
+        ]
+
+    @property
+    def rows_notes(self) -> list[str]:
+        """A sentence a comparison with a control, and what guessing would reach."""
+        guessed = [
+            f"{dataset}, {subset} classes: chance is {chance(self.results, dataset, subset):.1f} %"
+            for dataset, subset in sections(self.contributions)
+        ]
+        return [*(c.sentence() for c in self.contributions), *guessed]
 
     def printed(self, keys: Sequence[str]) -> list[Table]:
         """Those for the chosen metrics (and COST where asked); tables of all metrics together are always among them."""
@@ -69,7 +88,8 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
     add(COST, [t.cost(results)])
     report.by_metric = {key: made for key, made in report.by_metric.items() if made}
     report.comparisons = compare(results, subject)
-    report.notes = [_legend(results, spread), *(c.sentence() for c in report.comparisons)]
+    report.contributions = contributions(results)
+    report.notes = [_legend(results, spread), *(c.sentence() for c in report.comparisons), *report.rows_notes]
     report.notes += [f"NOT COMPARABLE (allowed by --allow): {problem}" for problem in problems]
     return report
 

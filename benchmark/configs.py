@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
@@ -16,9 +17,12 @@ class Configs:
 
     def __init__(self, folder: Path = ROOT / "configs"):
         self.folder = Path(folder)
-        path = self.folder / "defaults.yaml"
+        self.defaults, self._shots = self._read("defaults.yaml"), self._read("shots.yaml")
+
+    def _read(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
         try:
-            self.defaults = read_yaml(path) if path.exists() else {}
+            return (read_yaml(path) or {}) if path.exists() else {}
         except PlainError as error:
             raise UserError(f"{path} is not YAML: {error}") from error
 
@@ -67,8 +71,8 @@ class Configs:
         )
 
     def shots(self, name: str) -> int:
-        """Training images a class where nobody says how many: those of `defaults.yaml` for the data set, else 16."""
-        return self.defaults.get("shots", {}).get(name.lower(), 16)
+        """Training images a class where nobody says how many: those of `shots.yaml` for the data set, else 16."""
+        return self._shots.get(name.lower(), 16)
 
     def dataset_opts(self, name: str, root: Path) -> list[str]:
         """KEY VALUE words that a folder without a configuration of its own needs."""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
+from benchmark.configs import plain
 from benchmark.jobs import UNTRAINED
 from benchmark.results import Result
 from toolbox.errors import UserError
@@ -19,14 +20,20 @@ def unfair(results: list[Result]) -> list[str]:
     """What differs between the table's cells, a sentence each; empty where the comparison is fair.
 
     The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
-    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings must be
-    the same for all seeds and both sides of a method, and those of the data set for all methods. No two runs may claim one
-    place.
+    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings, rows and class
+    texts must be the same for all seeds and both sides of a method, and the data set's settings for all methods. No two runs
+    may claim one place.
     """
     problems = _missing(results) + _doubles(results)
     known = [r for r in results if r.split]
     trained = [r for r in known if r.method not in UNTRAINED]
     problems += _differ(known, "backbone weights", lambda r: r.backbone_hash, lambda r: "")
+    problems += _differ(
+        known,
+        "rows or class texts",
+        lambda r: f"{(r.rows or {}).get('kind', '')} {(r.rows or {}).get('file', '')} {r.class_text}",
+        lambda r: f" among runs of {r.method}, {r.variant}, on {r.dataset}",
+    )
     problems += _differ(known, "test transforms", lambda r: r.transform, lambda r: "")
     problems += _differ(known, "test splits", lambda r: r.split.get("test"), _cell)
     problems += _differ(
@@ -72,12 +79,17 @@ def _settings(results: list[Result]) -> list[str]:
             problems += _differ(
                 here, name, lambda r, name=name: r.fingerprint[name], lambda r: f" between runs of {r.method}"
             )
-    for here in _grouped(results, lambda r: (r.dataset, r.subset, r.source)):
+    for here in _grouped([r for r in results if not _is_variant(r)], lambda r: (r.dataset, r.subset, r.source)):
         for name in _names(
             here, lambda name: name in SHARED or (name.startswith("DATASET.") and name != "DATASET.NUM_SHOTS")
         ):
             problems += _differ(here, name, lambda r, name=name: r.fingerprint[name], _cell)
     return list(dict.fromkeys(problems))
+
+
+def _is_variant(result: Result) -> bool:
+    """Whether the row says that the method was run otherwise (METHOD:VARIANT of a plan), which may concern the data too."""
+    return result.variant not in (result.cfg, f"{result.cfg}-{plain(str(result.backbone))}")
 
 
 def _grouped(results: Iterable[Result], key: Callable[[Result], tuple]) -> list[list[Result]]:

@@ -1,12 +1,15 @@
 """One self-contained HTML page: tables, comparisons and figures of a report; no file or network beside it."""
 
 import base64
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
+from benchmark.contribution_plot import contribution_figures
 from benchmark.plots import figures
 from benchmark.render import row
 from benchmark.tables import Table, unique
@@ -32,28 +35,32 @@ figure { margin: 0 } img { max-width: 100%; background: white; border-radius: 4p
 
 def write_page(report: "Report", out: Path) -> Path:
     """Write `report.html` and each figure as PNG in `out`; returns the page's path."""
+    page = out / "report.html"
+    atomic_text(page, html(report, _saved(figures(report), out), _saved(contribution_figures(report), out)))
+    return page
+
+
+def _saved(made: Iterable[tuple[str, Figure]], out: Path) -> list[Path]:
     images, used = [], OwnNames()
-    for stem, figure in figures(report):
+    for stem, figure in made:
         path = out / f"{used.name(stem)}.png"
         atomic_write(path, lambda part, figure=figure: figure.savefig(part, dpi=110, format="png"))
         plt.close(figure)
         images.append(path)
-    page = out / "report.html"
-    atomic_text(page, html(report, images))
-    return page
+    return images
 
 
-def html(report: "Report", images: list[Path]) -> str:
-    """The page's text; images are inside it."""
+def html(report: "Report", images: list[Path], of_rows: Sequence[Path] = ()) -> str:
+    """The page's text; images are inside it, those `of_rows` beside what the rows contribute."""
     first = report.results[0]
     title = f"Benchmark: {', '.join(unique(r.dataset for r in report.results))}"
-    tables = report.tables
+    tables = [table for table in report.tables if table.title not in {t.title for t in report.rows}]
     main, more = (
         tables[: len(next(iter(report.by_metric.values())))],
         tables[len(next(iter(report.by_metric.values()))) :],
     )
     comparisons = "".join(f"<li>{escape(c.sentence())}</li>" for c in report.comparisons)
-    compared = {c.sentence() for c in report.comparisons}
+    compared = {c.sentence() for c in report.comparisons} | set(report.rows_notes)
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in report.notes if note not in compared)
     runs = "".join(f"<li>{escape(str(r.folder))}</li>" for r in report.results)
     parts = [
@@ -63,6 +70,7 @@ def html(report: "Report", images: list[Path]) -> str:
         *map(_table, main),
         notes,
         f"<h2>Does the lead hold?</h2><ul>{comparisons}</ul>" if comparisons else "",
+        _what_rows_contribute(report, of_rows),
         f'<h2>Figures</h2><div class="figures">{"".join(map(_figure, images))}</div>' if images else "",
         f"<h2>Other metrics and cost</h2>{''.join(map(_table, more))}" if more else "",
         f"<details><summary>Runs</summary><ul>{runs}</ul></details>",
@@ -72,6 +80,14 @@ def html(report: "Report", images: list[Path]) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
     )
+
+
+def _what_rows_contribute(report: "Report", images: Sequence[Path]) -> str:
+    if not report.contributions:
+        return ""
+    said = "".join(f"<li>{escape(note)}</li>" for note in report.rows_notes)
+    figures = f'<div class="figures">{"".join(map(_figure, images))}</div>'
+    return f"<h2>What the rows contribute</h2><ul>{said}</ul>{figures}{''.join(map(_table, report.rows))}"
 
 
 def _table(table: Table) -> str:

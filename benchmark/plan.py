@@ -21,7 +21,7 @@ class Plan:
     datasets: tuple[str, ...] = ("phantom",)
     seeds: tuple[int, ...] = (1, 2, 3)
     shots: tuple[int, ...] = ()
-    """None: those of configs/defaults.yaml for the data set, else 16."""
+    """None: those of configs/shots.yaml for the data set, else 16."""
     backbone: str = "small_clip"
     root: Path = Path("data")
     output: Path = Path("output")

@@ -42,6 +42,10 @@ class Result:
     """Empty for runs of earlier versions and of other repositories."""
     predictions: str | None = None
     """SHA-256 of what is in predictions.npz."""
+    rows: Mapping[str, str] | None = None
+    """CILMP: the language model's rows: "kind" (real or a control), "file", "sha256", "scaling"."""
+    class_text: str = "name"
+    """What stood for a class in prompts: its name, description or plain words."""
     source: str | None = None
     """Cross-data-set runs: the data set trained on."""
 

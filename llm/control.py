@@ -9,10 +9,11 @@
 | none | nothing |
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
-from sklearn.feature_extraction.text import CountVectorizer
 from torch import Tensor
 
 from toolbox.errors import UserError, nearest
@@ -105,5 +106,6 @@ def _vectors(kind: str, rows: Mapping[str, Tensor], known: Mapping[str, str | Te
         raise UserError(f"rows '{kind}' need {what} of every class; there are none for {missing[0]!r}")
     if kind == "planted":
         return torch.stack([known[name] for name in rows])
-    counts = CountVectorizer().fit_transform([known[name] for name in rows])
-    return torch.from_numpy(counts.toarray()).float()
+    words = [Counter(re.findall(r"\w+", known[name].lower())) for name in rows]
+    vocabulary = sorted(set().union(*words))
+    return torch.tensor([[count[word] for word in vocabulary] for count in words], dtype=torch.float32)

@@ -97,7 +97,7 @@ def build(method: type[PromptTrainer], clip: Backbone, classnames: list[str], ro
     if "ROWS_FILE" in cfg.TRAINER[method.section]:
         cfg.TRAINER[method.section].ROWS_FILE = str(rows)
     trainer = object.__new__(method)
-    trainer.cfg, trainer.dm = cfg, SimpleNamespace(dataset=SimpleNamespace(classnames=classnames))
+    trainer.cfg, trainer.dm = cfg, SimpleNamespace(dataset=SimpleNamespace(classnames=classnames, name="drawn"))
     with contextlib.redirect_stdout(io.StringIO()):
         return trainer.make_model(clip, classnames).to(clip.device)
 

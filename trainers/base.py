@@ -25,16 +25,17 @@ from torch import Tensor
 import toolbox
 import vlm
 from dassl.data import DataManager
-from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
+from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
-from trainers.life.class_text import class_texts
+from trainers.life.epoch import EpochTrainer
 from trainers.life.events import Events, naming_the_file, quiet_thread
 from trainers.life.features import Features
+from trainers.life.passes import Passes
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
 from trainers.life.testing import test_run
@@ -50,7 +51,7 @@ TEMPLATES_HELP = (
 )
 
 
-class PromptTrainer(TrainerX):
+class PromptTrainer(EpochTrainer):
     """Base of all methods.
 
     Class attributes:
@@ -85,8 +86,8 @@ class PromptTrainer(TrainerX):
 
     @classmethod
     def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
-        """SHA-256, by name, of what else decides the weights: the contents of files that options name."""
-        return {}
+        """SHA-256, by name, of what else decides the weights: the contents of files that options name (`..._FILE`)."""
+        return fingerprint.of_files(cfg.TRAINER[cls.section])
 
     @property
     def options(self):
@@ -160,44 +161,30 @@ class PromptTrainer(TrainerX):
             self.optim = build_optimizer(self.model, self.cfg.OPTIM)
             self.sched = build_lr_scheduler(self.optim, self.cfg.OPTIM)
         self.register_model(self.folder, self.model, self.optim, self.sched)
-        self.loss = distributed.loss_of(self.model) if self.trains else None
+        if self.trains:
+            loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
+            self.passes = Passes(loss, self.model, self.precision, graph, self._why_no_graph())
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
 
+    def _why_no_graph(self) -> str:
+        if self.device.type != "cuda":
+            return "there is no GPU"
+        return "several processes share the run" if distributed.world() > 1 else ""
+
     # Training
 
-    def forward_backward(self, batch: dict) -> dict[str, float]:
-        began = time.perf_counter()
+    def forward_backward(self, batch: dict) -> dict[str, Tensor]:
+        """One step. What it reports stays on the device; nothing here may wait for it."""
         images, labels = self.parse_batch_train(batch)
-        with self.precision.context():
-            logits, loss = self.loss(images, labels)
-        if not torch.isfinite(loss):
-            raise self._broken(batch)
-        self.precision.step(loss, self.optim, self.model)
+        logits, loss = self.passes(images, labels)
+        self.precision.update(self.optim)
         if self.batch_idx + 1 == self.num_batches:
             self.update_lr()
-        summary = {"loss": loss.item(), "acc": compute_accuracy(logits, labels)[0].item()}
-        self.step_seconds.append(time.perf_counter() - began)
-        return summary
-
-    def _broken(self, batch: dict) -> UserError:
-        files = ", ".join(map(str, batch.get("impath", [])))
-        return UserError(
-            f"the loss is not finite at epoch {self.epoch + 1}, batch {self.batch_idx + 1} (files: {files}); the last "
-            f"checkpoint in {self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
-        )
-
-    def _check_finite(self) -> None:
-        """The step after the last loss of an epoch can spoil the parameters; then they must not become a checkpoint."""
-        spoilt = [name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()]
-        if spoilt:
-            raise UserError(
-                f"parameters are not finite after epoch {self.epoch + 1} ({', '.join(spoilt)}); the last checkpoint in "
-                f"{self.output_dir} is kept; lower OPTIM.LR or use PREC fp32"
-            )
+        return {"loss": loss.detach(), "acc": compute_accuracy(logits.detach(), labels)[0]}
 
     def parse_batch_train(self, batch: dict) -> tuple[Tensor, Tensor]:
-        return batch["img"].to(self.device), batch["label"].to(self.device)
+        return batch["img"].to(self.device, non_blocking=True), batch["label"].to(self.device, non_blocking=True)
 
     def after_epoch(self) -> None:
         self._check_finite()

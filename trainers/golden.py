@@ -58,11 +58,15 @@ class Recording:
                 raise UserError(f"{path}: no array {key!r}")
         return cls(path, case, arrays)
 
-    def model(self, method: type) -> PromptedCLIP:
-        """The method's model on the recorded CLIP with the recorded parameters."""
-        state = random_state(self.case["clip"], self.case["clip_seed"])
-        clip = from_open_clip_model("recording", openai_model(state))
-        model = method.from_recording(clip, self.case, self.arrays)
+    def on(self, device: str | torch.device) -> "Recording":
+        """With its arrays on another device, where `model` then builds too."""
+        return Recording(self.path, self.case, {name: array.to(device) for name, array in self.arrays.items()})
+
+    def model(self, method: type, dtype: torch.dtype = torch.float32) -> PromptedCLIP:
+        """The method's model on the recorded CLIP, with its weights in `dtype`, and with the recorded parameters."""
+        state, device = random_state(self.case["clip"], self.case["clip_seed"]), self.arrays["images"].device
+        clip = from_open_clip_model("recording", openai_model(state)).cast(dtype).to(device)
+        model = method.from_recording(clip, self.case, self.arrays).to(device)
         for name, parameter, index in model.reference_parameters():
             place = parameter.data if index is None else parameter.data[index]
             recorded = self.arrays.get(f"param/{name}")
@@ -73,9 +77,11 @@ class Recording:
         return model
 
 
-def differences(recording: Recording, method: type) -> dict[str, tuple[float, float]]:
-    """Largest difference and its tolerance for logits, loss and each recorded gradient."""
-    arrays, model = recording.arrays, recording.model(method)
+def differences(
+    recording: Recording, method: type, dtype: torch.dtype = torch.float32
+) -> dict[str, tuple[float, float]]:
+    """Largest difference and its tolerance, which is for float32, for logits, loss and each recorded gradient."""
+    arrays, model = recording.arrays, recording.model(method, dtype)
     labels = arrays["labels"].long()
     with torch.no_grad():
         logits = model.eval()(arrays["images"])

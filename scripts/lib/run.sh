@@ -1,4 +1,4 @@
-# Sourced by the scripts of a method: `run_protocol PROTOCOL METHOD "$@"`. docs/benchmark.md has the arguments.
+# Sourced by the scripts of a method: `run_protocol PROTOCOL METHODS "$@"`; a plan (.yaml) has methods and seeds of its own. docs/benchmark.md has the arguments.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
@@ -63,6 +63,13 @@ run_protocol() {
         usage "$protocol" >&2
         exit 2
     fi
+    case $protocol in
+        *.yaml) # the repository's own plans, in which paths start from its root
+            [ -f "$CALLER_DIR/$backbone" ] && backbone=$(absolute "$backbone")
+            [ "$CALLER_DIR" = "$ROOT" ] || output=$(absolute "$output")
+            CALLER_DIR=$ROOT
+            ;;
+    esac
     local words=("$protocol" --root="$data" --output="$output" --backbone="$backbone")
     add() { # FLAG NAME TEXT: the words of TEXT behind FLAG, if there are any
         names "$2" "$3"
@@ -70,7 +77,10 @@ run_protocol() {
     }
     add --datasets DATASET "$dataset"
     add --methods METHODS "$methods"
-    add --seeds SEEDS "${SEEDS:-1 2 3}"
+    case $protocol in
+        *.yaml) add --seeds SEEDS "${SEEDS:-}" ;; # else the plan's own
+        *) add --seeds SEEDS "${SEEDS:-1 2 3}" ;;
+    esac
     add --shots SHOTS "$shots"
     add --cfg CFG "${CFG:-}"
     add --targets TARGETS "${TARGETS:-}"

@@ -1,4 +1,5 @@
 import re
+import shutil
 
 import pytest
 
@@ -61,6 +62,9 @@ def test_methods_share_the_settings_of_the_data_set_alone(tmp_path):
     write_run(tmp_path / "2", "MaPLe", fingerprint={"TRAINER.MAPLE.N_CTX": "2", **OWN, "DATASET.TEMPLATE": "a {}"})
     (found,) = unfair(read_results([tmp_path]))
     assert found.startswith("DATASET.TEMPLATE differ on phantom (all):  in ")
+    write_run(tmp_path / "MaPLe/small_clip-described/1", "MaPLe", fingerprint={**OWN, "DATASET.TEMPLATE": "a {}"})
+    shutil.rmtree(tmp_path / "2")
+    assert unfair(read_results([tmp_path])) == [], "a variant says in its name that it was run otherwise"
 
 
 def test_runs_of_earlier_versions_prove_too_little(tmp_path):

@@ -100,6 +100,22 @@ def test_published_configuration_of_a_protocol(configs):
     assert found.choose("CoOp", "small_clip", "few_shot", None) == "small_clip"
 
 
+def test_shots_where_nobody_says_how_many(configs):
+    (configs / "shots.yaml").write_text("phantom: 4\n")
+    plan = Plan("base2new", methods=("CoOp",), datasets=("phantom", "kvasir"), seeds=(1,))
+    assert [job.shots for job in jobs_of(plan, Configs(configs))] == [4, 4, 16, 16]
+    plan = Plan("base2new", methods=("CoOp",), datasets=("phantom", "kvasir"), seeds=(1,), shots=(2,))
+    assert {job.shots for job in jobs_of(plan, Configs(configs))} == {2}
+    assert Configs().shots("phantom") == 4 and Configs().shots("kvasir") == 16
+
+
+def test_controls_need_no_plan_of_ones_own(configs):
+    plan = Plan("base2new", methods=("CILMP:shuffled_rows", "CoOp:description"), seeds=(1,))
+    shuffled, _, described, _ = jobs_of(plan, Configs(configs))
+    assert shuffled.argv[-2:] == ("TRAINER.CILMP.ROWS", "shuffled")
+    assert described.argv[-2:] == ("DATASET.CLASS_TEXT", "description")
+
+
 def test_published_configurations_exist():
     configs = Configs()
     for method, files in configs.defaults.items():

@@ -37,9 +37,28 @@ def test_every_method_has_every_script(method):
 def test_default_is_the_phantom_with_the_small_clip():
     code, commands, _ = call("cilmp/base2new.sh")
     assert code == 0
-    assert len(commands) == 3 * 2 * 3  # zero-shot, CILMP and its control, on base and new, three seeds
+    assert len(commands) == 2 * 3 * 3
+    assert sum("TRAINER.CILMP.ROWS shuffled" in c for c in commands) == 2 * 3
     assert all("--root data " in c and "configs/datasets/phantom.yaml" in c for c in commands)
     assert all("MODEL.BACKBONE.NAME small_clip DATASET.NUM_SHOTS 4" in c for c in commands)
+
+
+def test_another_data_set_has_no_control_and_16_shots():
+    code, commands, _ = call("cilmp/base2new.sh", "data", "kvasir")
+    assert (code, len(commands)) == (0, 2 * 2 * 3)
+    assert all("DATASET.NUM_SHOTS 16" in c for c in commands)
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "runs", "seeds"), [(("data",), "phantom", 17, 5), (("data", "kvasir"), "kvasir", 13, 1)]
+)
+def test_controls_on_the_phantom_and_on_any_data_set(words, file, runs, seeds):
+    """The phantom's plan has planted rows and paraphrases besides; seeds are the plan's unless SEEDS says others."""
+    code, commands, _ = call("benchmark/controls.sh", *words, **({} if seeds == 5 else {"SEEDS": "7"}))
+    assert (code, len(commands)) == (0, 2 * runs * seeds)
+    assert all(f"configs/datasets/{file}.yaml" in c for c in commands)
+    assert ("TRAINER.CILMP.ROWS planted" in " ".join(commands)) == (file == "phantom")
+    assert sum("DATASET.CLASS_TEXT description" in c for c in commands) == 2 * 2 * seeds
 
 
 def test_arguments_and_environment(tmp_path):

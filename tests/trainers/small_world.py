@@ -53,7 +53,11 @@ class SmallWorld:
         self.rows = root / "rows.safetensors"
         generator = torch.Generator().manual_seed(0)
         rows = {name: torch.randn(4, 24, generator=generator) for name in CLASSES}
-        save_rows(self.rows, rows, {"model": "random"})
+        texts = {
+            name.replace("_", " "): f"A cell of kind {i}, {'round' if i % 2 else 'oval'}."
+            for i, name in enumerate(CLASSES)
+        }
+        save_rows(self.rows, rows, {"model": "random", "dataset": "phantom16", "answers": texts})
         draw_cells(root / "cells")
         (root / "small.yaml").write_text("")  # every key is in OPTIONS
 

@@ -19,9 +19,9 @@ from yacs.config import CfgNode
 from dassl.config import get_cfg_default
 from dassl.data.datasets import DATASET_REGISTRY, build_dataset
 from dassl.engine import TRAINER_REGISTRY
+from llm.class_text import class_texts
 from toolbox.errors import UserError
 from toolbox.seals import KEY
-from trainers.life.class_text import class_texts
 from trainers.life.run import Run
 
 FORMAT = "1"
@@ -37,6 +37,7 @@ FREE = {
     "DATALOADER.CACHE_DIR": "where decoded images are kept",
     "MODEL.BACKBONE.NAME": "may be a path; its file name and weights are compared",
     "USE_CUDA": "hardware",
+    "TRAIN.CUDA_GRAPH": "how a step is launched, not what it computes",
     "DATALOADER.TEST.BATCH_SIZE": "a memory limit; images are tested one by one",
     "TRAIN.CHECKPOINT_FREQ": "which epochs are kept",
     "TRAIN.PRINT_FREQ": "what is printed",
@@ -85,6 +86,12 @@ def of_settings(cfg: CfgNode, weights: str = "", trained_in: Path | None = None)
     method = TRAINER_REGISTRY.get(cfg.TRAINER.NAME)
     data, classnames = _of_data(cfg)
     return _texts(cfg, method, data, classnames, clip.weights_hash, weights, trained_in)
+
+
+def of_files(options: CfgNode) -> dict[str, str]:
+    """SHA-256 of each file that a method's options name; their keys end in `_FILE`."""
+    named = {key: value for key, value in options.items() if key.endswith(FILES) and value}
+    return {key: _file_hash(value) if Path(value).is_file() else value for key, value in named.items()}
 
 
 def differences(kept: Mapping[str, str], ours: Mapping[str, str]) -> list[str]:
@@ -238,5 +245,9 @@ def _code_of(*classes: type) -> str:
     for cls in (base for given in classes for base in given.__mro__):
         if cls.__module__.partition(".")[0] not in OURS:
             files.add(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
-    found = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in sorted(filter(None, files))]
-    return " ".join(found)
+    return " ".join(map(_file_hash, sorted(filter(None, files))))
+
+
+def _file_hash(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

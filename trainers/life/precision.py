@@ -15,14 +15,16 @@ class Precision:
 
     fp32: everything in float32. fp16 / bf16: the frozen weights in half precision, trained parameters in float32.
     amp: weights in float32, matrix products in half precision (float16 on a GPU, bfloat16 on a CPU).
-    auto: fp16 on a GPU, fp32 on a CPU. Where float16 gradients occur, the loss is scaled; overflows are counted.
+    auto: on a GPU bf16 where the card computes in it, else fp16; fp32 on a CPU. Where float16 gradients occur, the loss is
+    scaled and overflows are counted, for which the host waits once a step.
     """
 
     def __init__(self, name: str, device: torch.device) -> None:
         if name not in CHOICES:
             raise UserError(f"PREC is {name!r}; choose one of {', '.join(CHOICES)}")
         cuda = device.type == "cuda"
-        self.name = ("fp16" if cuda else "fp32") if name == "auto" else name
+        half = "bf16" if cuda and _has_bf16() else "fp16"
+        self.name = (half if cuda else "fp32") if name == "auto" else name
         self.device_type = device.type
         self.weights = {"fp16": torch.float16, "bf16": torch.bfloat16}.get(self.name, torch.float32)
         self._half = torch.float16 if cuda else torch.bfloat16
@@ -35,15 +37,27 @@ class Precision:
         """Where the forward pass runs."""
         return torch.autocast(self.device_type, dtype=self._half) if self.name == "amp" else nullcontext()
 
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
-        """Backward pass and one optimiser step; a step whose scaled gradients overflow is skipped and counted."""
-        optimizer.zero_grad()
+    def backward(self, loss: Tensor) -> None:
+        """Backward pass, scaled where it must be."""
+        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+
+    def update(self, optimizer: torch.optim.Optimizer) -> None:
+        """The optimiser's step; one whose scaled gradients overflow is skipped and counted."""
         if self.scaler is None:
-            loss.backward()
             optimizer.step()
             return
-        self.scaler.scale(loss).backward()
         self.scaler.step(optimizer)
         before = self.scaler.get_scale()
         self.scaler.update()
         self.overflows += self.scaler.get_scale() < before
+
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+        """Backward pass and one optimiser step."""
+        optimizer.zero_grad()
+        self.backward(loss)
+        self.update(optimizer)
+
+
+def _has_bf16() -> bool:
+    """Whether the card computes in bfloat16 itself."""
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

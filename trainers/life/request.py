@@ -52,7 +52,7 @@ def tested(args: argparse.Namespace, folder: str, output: Path) -> dict[str, Any
     """The weights to be tested: their run's folder, seen from the output folder so that both may move, epoch and SHA-256."""
     if not args.model_dir:
         return None
-    where = os.path.relpath(Path(args.model_dir).absolute(), output.absolute())
+    where = os.path.relpath(Path(args.model_dir).resolve(), output.resolve())
     sha256 = checkpoint.file_digest(Path(args.model_dir), folder, args.load_epoch)
     return {"folder": where, "epoch": args.load_epoch, "sha256": sha256}
 

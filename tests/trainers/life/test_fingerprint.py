@@ -4,11 +4,12 @@ import json
 import shutil
 
 import pytest
+from yacs.config import CfgNode
 
 from tests.trainers.small_world import result
 from toolbox.errors import UserError
 from toolbox.seals import seal
-from trainers.life.fingerprint import FREE, differences
+from trainers.life.fingerprint import FREE, differences, of_files
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,13 @@ def test_a_plugin_s_file_counts(world, tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "plugin_counted")
     with pytest.raises(UserError, match=r"another run: plugin was [0-9a-f]{12}\.\.\. and is"):
         world.run("Mine", "plugin", "--plugin", str(plugin), OPTIM__MAX_EPOCH=1)
+
+
+def test_a_method_s_files_count_by_their_contents(tmp_path):
+    for name, text in (("a", "prior"), ("b", "prior"), ("c", "other")):
+        (tmp_path / name).write_text(text)
+    a, b, c = (of_files(CfgNode({"PRIOR_FILE": str(tmp_path / name), "NONE_FILE": "", "N": 1})) for name in "abc")
+    assert a == b != c and list(a) == ["PRIOR_FILE"]
 
 
 def test_a_setting_that_came_with_a_later_version_had_its_default():

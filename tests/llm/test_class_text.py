@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from llm.class_text import class_texts
 from llm.question import described_classes, plain_words
 from tests.trainers.small_world import logits, result
 from toolbox.errors import UserError
-from trainers.life.class_text import class_texts
 
 CELLS = ["sickle_cell", "platelet"]
 
