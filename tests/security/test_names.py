@@ -33,13 +33,10 @@ HOSTILE = [
 NAMES = {"dataset", "classname", "variant", "stem", "source", "target", "label", "title", "text"}
 """Words for names from data in the code; where one stands in an f-string behind a `/`, it must have gone through a check."""
 SAFE = {"safe_name", "check_name", "names.name", "used.name"}
-CHECKED = {  # names that `Plan` has checked, or that come from a folder's own listing
+CHECKED = {  # names that were checked where they came in, or that are no names from data
     "benchmark/protocols.py",
-    "benchmark/configs.py",
     "datasets/fewshot.py",  # shots and seed, numbers
-    "datasets/facts/tables.py",
     "llm/question.py",  # only described data sets
-    "llm/presets.py",
     "llm/import_reference.py",  # as below
     "llm/extract.py",  # --name is checked where it is read
 }
