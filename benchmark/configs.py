@@ -4,9 +4,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
+from toolbox.plain import PlainError, read_yaml
 from toolbox.run_files import RESULT
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +21,10 @@ class Configs:
 
     def _read(self, name: str) -> dict[str, Any]:
         path = self.folder / name
-        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+        try:
+            return (read_yaml(path) or {}) if path.exists() else {}
+        except PlainError as error:
+            raise UserError(f"{path} is not YAML: {error}") from error
 
     def choose(self, method: str, backbone: str, protocol: str, wanted: str | None) -> str:
         """Stem of the method's file: the one asked for, else that of `defaults.yaml`, else the one named like the backbone,
@@ -43,6 +46,7 @@ class Configs:
         raise UserError(f"{method} {problem} in {self.folder / 'trainers' / method}; {hint} (choose with CFG or --cfg)")
 
     def _stems(self, method: str) -> list[str]:
+        check_name(method, "method")
         stems = sorted(p.stem for p in (self.folder / "trainers" / method).glob("*.yaml"))
         if not stems:
             known = [p.name for p in (self.folder / "trainers").glob("*") if any(p.glob("*.yaml"))]
@@ -50,12 +54,12 @@ class Configs:
         return stems
 
     def method(self, method: str, cfg: str) -> Path:
-        """The method's file, relative to the repository where it lies inside it."""
+        """The method's file, as seen from here."""
         return _short(self.folder / "trainers" / method / f"{cfg}.yaml")
 
     def dataset(self, name: str, root: Path) -> Path:
         """The data set's file; a folder `<root>/<name>/` with a split JSON in it needs none of its own and uses split.yaml."""
-        path = self.folder / "datasets" / f"{name.lower()}.yaml"
+        path = self.folder / "datasets" / f"{check_name(name, 'data set', nested=True).lower()}.yaml"
         if path.is_file():
             return _short(path)
         if self._is_folder(name, root):
@@ -118,4 +122,4 @@ def plain(text: str) -> str:
 
 
 def _short(path: Path) -> Path:
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) and Path.cwd() == ROOT else path

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.jobs import Job, finished
+from benchmark.stopping import STOPPED
 from toolbox.errors import UserError
 from toolbox.files import atomic_text
 from toolbox.run_files import RESULT, find_result
@@ -19,9 +20,6 @@ RUNNER = "train:run"
 """`module:function` called with the words of train.py's command line; a name, so that it reaches other machines."""
 
 NEEDED = "the run it tests failed:"
-
-STOPPED = 143
-"""Exit code of a run that a scheduler's SIGTERM stopped: the sweep must stop too, not go on with the next run."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> O
     except UserError as error:
         return Outcome(job, "failed", time.monotonic() - start, str(error), user_error=True)
     except SystemExit as error:
-        if error.code == STOPPED:
+        if error.code == STOPPED:  # the sweep must stop too, not go on with the next run
             raise
         message = console.last_error or f"it left with exit code {error.code}"
         return Outcome(job, "failed", time.monotonic() - start, message, _log(job), user_error=error.code == 2)

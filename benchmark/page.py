@@ -14,6 +14,7 @@ from benchmark.plots import figures
 from benchmark.render import row
 from benchmark.tables import Table, unique
 from toolbox.files import atomic_text, atomic_write
+from toolbox.names import OwnNames
 
 if TYPE_CHECKING:
     from benchmark.compose import Report
@@ -40,9 +41,9 @@ def write_page(report: "Report", out: Path) -> Path:
 
 
 def _saved(made: Iterable[tuple[str, Figure]], out: Path) -> list[Path]:
-    images = []
+    images, used = [], OwnNames()
     for stem, figure in made:
-        path = out / f"{stem.replace('/', '_')}.png"
+        path = out / f"{used.name(stem)}.png"
         atomic_write(path, lambda part, figure=figure: figure.savefig(part, dpi=110, format="png"))
         plt.close(figure)
         images.append(path)

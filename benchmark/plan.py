@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
+from toolbox.plain import PlainError, read_yaml
 
 PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset", "eval")
 
@@ -45,6 +45,31 @@ class Plan:
         for opts in (self.opts, *self.variants.values()):
             if len(opts) % 2:
                 raise UserError(f"options come in KEY VALUE pairs; {len(opts)} words were given: {' '.join(opts)}")
+        self._check_numbers()
+        self._check_names()
+
+    def _check_numbers(self) -> None:
+        for key, low, high in (("seeds", -1, 2**32 - 1), ("shots", -1, 1_000_000)):
+            for number in getattr(self, key):
+                if not low <= number <= high:
+                    raise UserError(f"the plan's {key} have {number}; give whole numbers from {low} to {high:,}")
+        for key in ("methods", "datasets", "seeds", "shots", "targets"):
+            items = getattr(self, key)
+            twice = next((item for item in items if items.count(item) > 1), None)
+            if twice is not None:
+                raise UserError(f"the plan's {key} name {twice} twice: each is run once")
+
+    def _check_names(self) -> None:
+        """Names become folders below `output`, so none may lead elsewhere."""
+        for name in self.methods:
+            method, _, variant = name.partition(":")
+            check_name(method, "method")
+            if variant:
+                check_name(variant, "variant")
+        for name in self.variants:
+            check_name(name, "variant")
+        for name in (*self.datasets, *self.targets):
+            check_name(name, "data set", nested=True)
 
 
 _TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "targets": str, "opts": str}
@@ -57,11 +82,11 @@ def read_plan(path: Path) -> Plan:
     Raises UserError for a missing file, text that is not YAML, an unknown key or a value of the wrong kind.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = read_yaml(path)
     except OSError as error:
         raise UserError(f"cannot read the plan {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"the plan {path} is not YAML: {' '.join(str(error).split())}") from error
+    except PlainError as error:
+        raise UserError(f"the plan {path} is not YAML: {error}") from error
     if not isinstance(data, dict) or "protocol" not in data:
         raise UserError(f"the plan {path} needs a line such as `protocol: base2new`")
     return Plan(**convert(data, where=str(path)))
@@ -81,19 +106,44 @@ def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise UserError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
         try:
             result[key] = _typed(key, value)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"{where}: {key} cannot be {value!r}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UserError(f"{where}: {key} cannot be {_short(value)}") from error
     return result
 
 
 def _typed(key: str, value: Any) -> Any:
     if key in _TUPLES:
         items = value if isinstance(value, (list, tuple)) else [value]
-        return tuple(_TUPLES[key](item) for item in items)
+        return tuple(_number(item) if _TUPLES[key] is int else _text(item) for item in items)
     if key in _PATHS:
-        return None if value is None else Path(value)
+        return None if value is None else _path(value)
     if key == "cfg":
-        return {str(k): str(v) for k, v in dict(value).items()}
+        return {_text(k): _text(v) for k, v in dict(value).items()}
     if key == "variants":
-        return {str(k): tuple(map(str, v)) for k, v in dict(value).items()}
+        return {_text(k): tuple(map(_text, v.split() if isinstance(v, str) else v)) for k, v in dict(value).items()}
+    return _text(value)
+
+
+def _number(value: Any) -> int:
+    """A whole number, as YAML or argparse gives it; 1.5 is not cut to 1, nor `yes` read as 1."""
+    number = int(value)
+    if isinstance(value, bool) or (isinstance(value, float) and value != number):
+        raise ValueError
+    return number
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, list | tuple | dict):
+        raise TypeError
     return str(value)
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str | Path) or "\0" in str(value):
+        raise TypeError
+    return Path(value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -17,6 +17,8 @@ from benchmark.tables import by_seed, labels, unique
 if TYPE_CHECKING:
     from benchmark.compose import Report
 
+matplotlib.rcParams["text.parse_math"] = False  # a $ in a name is a $
+
 MOST_CLASSES = 40
 """Per-class figures are left out for data sets with more classes: nobody could read them."""
 

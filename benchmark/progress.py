@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
+from toolbox.words import shown
 
 _EPOCH = re.compile(r"epoch \[(\d+)/(\d+)\]\s+batch \[(\d+)/(\d+)\].*?loss (\S+)", re.IGNORECASE)
 
@@ -24,7 +25,11 @@ class Live:
         self.console = console
         self.failed = 0
         self.said = time.monotonic()
-        columns = [TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.completed}/{task.total}")]
+        columns = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            TextColumn("{task.completed}/{task.total}"),
+        ]
         columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
         self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self.task = self.progress.add_task("starting", total=total)
@@ -38,7 +43,7 @@ class Live:
                 self.progress.update(self.task, advance=1)
                 self._describe("")
                 self.console.print(
-                    f"[{number}/{self.total}] {_line(outcome)}", highlight=False, markup=False, soft_wrap=True
+                    shown(f"[{number}/{self.total}] {_line(outcome)}"), highlight=False, markup=False, soft_wrap=True
                 )
                 yield outcome
 
@@ -53,11 +58,11 @@ class Live:
         self._describe(text)
         if not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
             self.said = time.monotonic()
-            self.console.print(f"      {text}", highlight=False, markup=False, soft_wrap=True)
+            self.console.print(shown(f"      {text}"), highlight=False, markup=False, soft_wrap=True)
 
     def _describe(self, text: str) -> None:
         failed = f"{self.failed} failed  " if self.failed else ""
-        self.progress.update(self.task, description=failed + text)
+        self.progress.update(self.task, description=shown(failed + text))
 
 
 def _line(outcome: Outcome) -> str:

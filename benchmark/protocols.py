@@ -13,6 +13,7 @@ from benchmark.controls import CONTROLS
 from benchmark.jobs import CLASS_BOUND, UNTRAINED, Job
 from benchmark.plan import Plan
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
 
 
 def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
@@ -58,7 +59,7 @@ class _Maker:
         method, variant, _ = self.split(name)
         cfg, backbone = self.cfg(name), plain(self.plan.backbone)
         parts = [cfg, *([] if backbone in plain(cfg) else [backbone]), *([variant] if variant else [])]
-        return Path(method, "-".join(parts))
+        return Path(method, check_name("-".join(parts), "configuration, backbone and variant"))
 
     def trained(self, name: str, output: Path | None) -> Path | None:
         """The folder a test loads from: none for methods that have nothing to train."""

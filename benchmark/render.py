@@ -9,6 +9,7 @@ from rich.text import Text
 from tabulate import tabulate
 
 from benchmark.tables import Cell, Table
+from toolbox.words import cell, shown
 
 _LATEX = {c: "\\" + c for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -33,26 +34,36 @@ def row(table: Table, cells: list[Cell], plus_minus: str = " ± ") -> list[tuple
 
 def terminal(table: Table, console: Console) -> None:
     """Print for people; the best of a column is bold."""
-    grid = RichTable(title=table.title, title_justify="left", title_style="bold")
+    # Names from data are Text, for Rich takes the [v2] of a plain string for markup.
+    grid = RichTable(title=Text(shown(table.title)), title_justify="left", title_style="bold")
     grid.add_column("Method", no_wrap=True)
     for column in table.columns:
-        grid.add_column(column, justify="right")
+        grid.add_column(Text(shown(column)), justify="right")
     for label, cells in table.rows:
-        grid.add_row(label, *(Text(text, style="bold" if best else "") for text, best in row(table, cells)))
+        grid.add_row(
+            Text(shown(label)), *(Text(text, style="bold" if best else "") for text, best in row(table, cells))
+        )
     console.print(grid)
     for note in table.notes:
-        console.print(note, highlight=False, markup=False)
+        console.print(shown(note), highlight=False, markup=False)
 
 
 def markdown(table: Table) -> str:
     """A heading, a pipe table with the best in bold, the notes."""
     rows = [
-        [label, *(f"**{text}**" if best else text for text, best in row(table, cells))] for label, cells in table.rows
+        [_in_a_cell(label), *(f"**{text}**" if best else text for text, best in row(table, cells))]
+        for label, cells in table.rows
     ]
     aligned = ["left", *["right"] * len(table.columns)]
-    text = tabulate(rows, ["Method", *table.columns], tablefmt="pipe", disable_numparse=True, colalign=aligned)
-    notes = "".join(f"\n{note}\n" for note in table.notes)
-    return f"### {table.title}\n\n{text}\n{notes}"
+    text = tabulate(
+        rows, ["Method", *map(_in_a_cell, table.columns)], tablefmt="pipe", disable_numparse=True, colalign=aligned
+    )
+    notes = "".join(f"\n{shown(note)}\n" for note in table.notes)
+    return f"### {shown(table.title)}\n\n{text}\n{notes}"
+
+
+def _in_a_cell(text: str) -> str:
+    return shown(text).replace("|", "\\|")
 
 
 def latex(table: Table) -> str:
@@ -67,8 +78,8 @@ def latex(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with LaTeX's special characters made harmless."""
-    return "".join(_LATEX.get(c, c) for c in text).replace("±", r"$\pm$")
+    """Text in one line, without LaTeX's special characters; an empty line would end a caption."""
+    return "".join(_LATEX.get(c, c) for c in " ".join(shown(text).split())).replace("±", r"$\pm$")
 
 
 def as_csv(tables: list[Table]) -> str:
@@ -80,7 +91,6 @@ def as_csv(tables: list[Table]) -> str:
         for label, cells in table.rows:
             for column, c in zip(table.columns, cells, strict=True):
                 if c.value is not None:
-                    writer.writerow(
-                        [table.title, label, column, repr(c.value), "" if c.spread is None else repr(c.spread), c.n]
-                    )
+                    spread = "" if c.spread is None else repr(c.spread)
+                    writer.writerow([*map(cell, (table.title, label, column)), repr(c.value), spread, c.n])
     return out.getvalue()

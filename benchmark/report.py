@@ -19,7 +19,8 @@ from benchmark.results import METRICS, read_results
 from benchmark.tables import unique
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from toolbox.files import atomic_text
+from toolbox.files import atomic_text, check_writable
+from toolbox.words import shown
 
 FORMATS = ("terminal", "markdown", "latex", "csv")
 
@@ -59,6 +60,7 @@ def settings_for(plan: Plan, page: bool, made: Collection[str]) -> Settings:
 
 def show(settings: Settings, folders: Sequence[Path]) -> None:
     """Read the runs in `folders`, print their tables, write the files and say where they are."""
+    check_writable(settings.out, "give --out FOLDER")
     results = read_results(folders)
     if not results:
         raise UserError(f"no finished run in {', '.join(map(str, folders))}")
@@ -71,7 +73,7 @@ def show(settings: Settings, folders: Sequence[Path]) -> None:
         files.insert(0, write_page(report, settings.out))
     console = Console(stderr=settings.show != "terminal")
     for line in [*settings.places, f"Tables: {', '.join(map(str, files))}"]:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(shown(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _print(report: Report, settings: Settings) -> None:
@@ -81,7 +83,7 @@ def _print(report: Report, settings: Settings) -> None:
         for table in tables:
             render.terminal(table, console)
         for line in report.notes:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(shown(line), highlight=False, markup=False, soft_wrap=True)
     elif settings.show == "csv":
         print(render.as_csv(tables), end="")
     else:
@@ -91,7 +93,7 @@ def _print(report: Report, settings: Settings) -> None:
 
 def _write(report: Report, out: Path) -> list[Path]:
     tables = report.tables
-    notes = "".join(f"{note}\n\n" for note in report.notes)
+    notes = "".join(f"{shown(note)}\n\n" for note in report.notes)
     texts = {
         "tables.md": "\n".join(map(render.markdown, tables)) + "\n" + notes,
         "tables.tex": "\n".join(map(render.latex, tables)),

@@ -9,6 +9,7 @@ there; 1: a run failed; 2: bad input.
 """
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +17,18 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark import report
-from benchmark.configs import Configs
+from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
 from benchmark.execute import NEEDED, RUNNER, Outcome
 from benchmark.jobs import AGAIN, Job, OtherRun, chains, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
 from benchmark.protocols import jobs_of
+from benchmark.stopping import told_in_one_line
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.files import check_writable
+from toolbox.words import sentence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,10 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.again:
         jobs = [replace(job, argv=(AGAIN, *job.argv)) for job in jobs]
     if args.dry_run:
-        print("\n".join("python train.py " + " ".join(job.argv) for job in jobs))
+        program = "train.py" if Path.cwd() == ROOT else str(ROOT / "train.py")
+        print("\n".join(shlex.join(["python", program, *job.argv]) for job in jobs))
         return 0
+    _check_root(plan)
+    check_writable(plan.output, "give OUTPUT (--output) another folder")
     console = Console(stderr=True)
-    outcomes = sweep(jobs, args, console)
+    with told_in_one_line():
+        outcomes = sweep(jobs, args, console)
     # A test whose training failed is no failure of its own: the reason is the training's.
     failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
     made = {outcome.job.method for outcome in outcomes if outcome.state != "failed"}
@@ -49,6 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     finally:
         _say_failures(failures, console)
     return (2 if all(o.user_error for o in failures) else 1) if failures else 0
+
+
+def _check_root(plan: Plan) -> None:
+    """Refuse a data folder that is not there, also where results of all runs are; only a phantom is drawn into a new one.
+
+    Raises:
+        UserError: it is missing, or is no folder.
+    """
+    if plan.root.is_dir():
+        return
+    from datasets.facts import FACTS  # takes torch with it
+
+    drawn = {name for name, facts in FACTS.items() if facts.synthetic}
+    if plan.root.exists() or not set(plan.datasets) | set(plan.targets) <= drawn:
+        raise UserError(f"data folder {plan.root} is missing: DATA (--root) is the folder that holds the data sets")
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
@@ -131,7 +154,7 @@ def _say_failures(failures: list[Outcome], console: Console) -> None:
         runs = outcomes[0].job.title + (f" and {len(outcomes) - 1} more" if len(outcomes) > 1 else "")
         logs = [str(o.log) for o in outcomes if o.log]
         where = f"; log: {logs[0]}" if logs else ""
-        console.print(f"error: {message} ({runs}{where})", highlight=False, markup=False, soft_wrap=True)
+        console.print(sentence(f"error: {message} ({runs}{where})"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,9 +17,9 @@ import numpy as np
 from PIL import Image
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_json, atomic_path
+from toolbox.files import atomic_json, atomic_path, writable
+from toolbox.plain import parse_json
 
-from .fewshot import writable
 from .images import DEFAULT, read_image
 from .progress import bar
 from .reading import Reading
@@ -55,10 +55,10 @@ class ImageCache:
         return {**self.__dict__, "_pixels": None}
 
 
-def open_cache(cfg, sums: Mapping[str, str]) -> ImageCache:
+def open_cache(cfg, sums: Mapping[str, str], below: str = "") -> ImageCache:
     """The cache of the images that are the keys of `sums` (see `build_cache`) at the configured size."""
     size = cfg.DATALOADER.CACHE_SIZE or min(cfg.INPUT.SIZE)
-    return build_cache(_folder(cfg), list(sums), size, cfg.INPUT.INTERPOLATION, sums, Reading.of(cfg))
+    return build_cache(_folder(cfg), list(sums), size, cfg.INPUT.INTERPOLATION, sums, Reading.of(cfg), below)
 
 
 def build_cache(
@@ -68,12 +68,13 @@ def build_cache(
     interpolation: str = "bicubic",
     sums: Mapping[str, str] | None = None,
     reading: Reading = DEFAULT,
+    below: str = "",
 ) -> ImageCache:
     """Cache `paths` under `folder` with a shorter side of at most `size` pixels, or open the one that is there.
 
     The file's name is a hash of the paths, their sizes and times, `size`, `interpolation` and `reading` (how the files are
     read): other images, another file.
-    `sums` may give the SHA-256 that an image must have when it is decoded.
+    `sums` may give the SHA-256 that an image must have when it is decoded, `below` the folder it must lie in.
     Raises UserError if an image cannot be read or the disk has no room.
     """
     paths = sorted(set(paths))
@@ -82,12 +83,12 @@ def build_cache(
     if not (pixels_path.is_file() and index_path.is_file()):
 
         def decode(path: str) -> np.ndarray:
-            image = read_image(path, (sums or {}).get(path, ""), reading)
+            image = read_image(path, (sums or {}).get(path, ""), reading, below)
             return np.ascontiguousarray(shrink(image, size, interpolation))
 
         _write(pixels_path, index_path, paths, size, decode)
     try:
-        index = json.loads(index_path.read_text(encoding="utf-8"))
+        index = parse_json(index_path.read_text(encoding="utf-8"))
         intact = pixels_path.stat().st_size == sum(h * w * 3 for _, h, w, _ in index.values()) and index.keys() == set(
             paths
         )

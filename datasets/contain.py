@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from toolbox.errors import UserError
 
@@ -69,4 +70,14 @@ class _Keeper:
         return self.folders[parent]
 
     def _below(self, real: str) -> bool:
-        return real == self.real or real.startswith(self.real.rstrip(os.sep) + os.sep)
+        return _is_below(real, self.real)
+
+
+def lies_below(file: BinaryIO, path: str | Path, folder: str) -> bool:
+    """Whether `file`, opened at `path`, is a file in `folder` or below it; `folder` has no links in its path."""
+    real = os.path.realpath(path)
+    return _is_below(real, folder) and os.path.samestat(os.fstat(file.fileno()), Path(real).stat())
+
+
+def _is_below(real: str, folder: str) -> bool:
+    return real == folder or real.startswith(folder.rstrip(os.sep) + os.sep)

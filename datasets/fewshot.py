@@ -1,15 +1,14 @@
 """Few-shot draws: a function of (split, shots, seed) alone, so that every method, machine and day gets the same images."""
 
 import contextlib
-import json
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_json
+from toolbox.files import atomic_json, writable
+from toolbox.plain import parse_json
 
 from .partition import rank
 from .pickles import read_coop_pickle
@@ -83,18 +82,11 @@ def _keep(chosen: Draw, split: Split, shots: int, seed: int, paths: list[Path]) 
     print(f"Few-shot draw not kept: {' and '.join(str(path.parent) for path in paths)} cannot be written")
 
 
-def writable(folder: Path) -> bool:
-    """Whether files may be made in `folder` (or it in its nearest existing parent); write-protected bits count for root too."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
-
-
 def _outdated(path: Path, record: dict) -> bool:
     """Whether a kept draw belongs to another split; raises UserError if it belongs to this one but differs."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        kept = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         kept = None
     if isinstance(kept, dict) and kept.get("split") not in (None, record["split"]):
         print(f"{path} was drawn from another split; drawn again")

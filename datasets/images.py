@@ -7,6 +7,7 @@ orientation says. Deeper ones, which that call would clip to white or leave blac
 import contextlib
 import hashlib
 import io
+import os
 import stat
 import threading
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 
 from toolbox.errors import UserError
 
+from .contain import lies_below
 from .deep import MODES, by_tifffile, deep_values, holds_8_bits, is_deep, needs_tifffile
 from .dicom import is_dicom, read_dicom
 from .netpbm import read_netpbm, read_size
@@ -55,19 +57,22 @@ _one_large = threading.Lock()
 DEFAULT = Reading()
 
 
-def read_image(path: str | Path, sha256: str = "", reading: Reading = DEFAULT) -> Image.Image:
+def read_image(path: str | Path, sha256: str = "", reading: Reading = DEFAULT, below: str = "") -> Image.Image:
     """The image at `path`, fully decoded, as RGB; of several frames or pages the first.
 
     `sha256` is what the file must have, if given: some formats, JPEG above all, decode damage to other pixels.
-    `reading` is what the configuration says of EXIF, windows and truncated files.
+    `reading` is what the configuration says of EXIF, windows and truncated files. `below` is a folder, without links in its
+    path, that the file must lie in: what was opened is asked, for since a split was checked a link may have come in its place.
     Raises UserError that names the file if it is missing, empty, no image, broken, not the one meant, or larger than
     100 megapixels or than 1 GB in memory.
     """
     path = Path(path)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UserError(f"image {path} cannot be read (no file); restore it or take it out of the split")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise UserError(f"image {path} cannot be read (no file); restore it or take it out of the split")
+            if below and not lies_below(file, path, below):
+                raise UserError(f"image {path} leads out of {below}; mend the split, or set DATASET.ALLOW_OUTSIDE True")
             if sha256 and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise UserError(f"image {path} is not the one its split was made with (SHA-256 differs); restore it")
             return _decode(file, path, reading)
@@ -81,6 +86,11 @@ def read_image(path: str | Path, sha256: str = "", reading: Reading = DEFAULT) -
         raise UserError(
             f"image {path} cannot be read ({_reason(error)}); restore it or take it out of the split"
         ) from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting for whoever writes to a pipe that lies in the place of an image."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def file_sum(path: str | Path) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.words import shown
 
 from .facts import FACTS, Facts
 from .facts.own import find_split_file
@@ -69,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         row = [facts.name, facts.modality, str(len(facts.classnames)), sizes, facts.licence]
         table.add_row(*row, *([state(facts, args.root)] if args.root else []))
     for row in own_rows(args.root) if args.root else []:
-        table.add_row(*row)
+        table.add_row(*(Text(shown(value)) for value in row))  # a folder's name is no markup
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
     if args.classes:

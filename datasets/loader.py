@@ -37,8 +37,9 @@ class ImageDataset(DatasetWrapper):
     def __init__(self, cfg, data_source, transform=None, is_train=False):
         super().__init__(cfg, data_source, transform=transform, is_train=is_train)
         self.sums = {item.impath: getattr(item, "sha256", "") for item in data_source}
+        self.below = next((getattr(item, "below", "") for item in data_source), "")
         self.reading = Reading.of(cfg)
-        self.read = open_cache(cfg, self.sums).read if cfg.DATALOADER.CACHE else self._decode
+        self.read = open_cache(cfg, self.sums, self.below).read if cfg.DATALOADER.CACHE else self._decode
 
     def __getitem__(self, index: int) -> dict:
         item = self.data_source[index]
@@ -55,7 +56,7 @@ class ImageDataset(DatasetWrapper):
         return output
 
     def _decode(self, path: str) -> Image.Image:
-        return read_image(path, self.sums[path], self.reading)
+        return read_image(path, self.sums[path], self.reading, self.below)
 
     def _augment(self, transform: Callable, image: Image.Image) -> torch.Tensor | list[torch.Tensor]:
         images = [transform(image) for _ in range(self.k_tfm)]

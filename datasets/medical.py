@@ -55,7 +55,8 @@ class MedicalDataset(DatasetBase):
         used = subsample(used, n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)
         self.split_id = {part: part_id(used[part]) for part in PARTS} | {"fewshot": drawn.id if drawn else ""}
         print("Split identity: " + ", ".join(f"{part} {value[:16] or '-'}" for part, value in self.split_id.items()))
-        train, val, test = (_datums(used[part], files, content.sums) for part in PARTS)
+        below = "" if cfg.DATASET.ALLOW_OUTSIDE else os.path.realpath(self.image_dir)
+        train, val, test = (_datums(used[part], files, content.sums, below) for part in PARTS)
         super().__init__(train_x=train, val=val, test=test)
 
     def __repr__(self) -> str:
@@ -155,8 +156,8 @@ def with_validation(split: Split, share: float) -> Split:
     return Split(train, val, split.test, split.groups, split.meta)
 
 
-def _datums(items: Sequence[Item], files: Mapping[str, str], sums: Mapping[str, str]) -> list[Datum]:
+def _datums(items: Sequence[Item], files: Mapping[str, str], sums: Mapping[str, str], below: str) -> list[Datum]:
     datums = [Datum(impath=files[item.path], label=item.label, classname=item.classname) for item in items]
     for datum, item in zip(datums, items, strict=True):
-        datum.sha256 = sums.get(item.path, "")
+        datum.sha256, datum.below = sums.get(item.path, ""), below
     return datums

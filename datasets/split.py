@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from toolbox.errors import UserError
 from toolbox.files import atomic_json
+from toolbox.plain import parse_json
 from toolbox.seals import KEY, check_seal, seal
+from toolbox.words import is_plain
 
 PARTS = ("train", "val", "test")
 MAX_BYTES = 512 << 20
@@ -114,12 +116,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no split file is")
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"split file {path} is missing; make it with `python -m datasets.prepare`") from None
     except OSError as error:
         raise UserError(f"split file {path} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise UserError(f"{path} is not JSON; make it again or restore it") from None
     if not isinstance(content, dict) or "train" not in content or "test" not in content:
         raise UserError(
@@ -146,8 +148,12 @@ def _item(path: Path, where: str, row: Any) -> Item:
         raise UserError(f"{path}: the path of {where} is not a file name")
     if isinstance(label, bool) or not isinstance(label, int) or label < 0:
         raise UserError(f"{path}: the label of {where} is {label!r}; labels are whole numbers from 0")
-    if not isinstance(classname, str) or not classname.strip() or not _is_text(classname):
+    if not isinstance(classname, str) or not classname.strip():
         raise UserError(f"{path}: the class name of {where} is empty or no text")
+    if not is_plain(classname):
+        raise UserError(
+            f"{path}: the class name of {where}, {classname!r}, has characters that cannot be shown; mend it"
+        )
     image = image.replace("\\", "/")
     return Item(image if image.startswith("/") else str(PurePosixPath(image)), label, classname)
 

@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import importlib.metadata
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,9 @@ from llm.question import ClassList, described_classes, described_datasets, read_
 from llm.store import DTYPES, RowStore, class_key, read_store, rows_digest, save_rows
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.files import check_writable
+from toolbox.names import check_name, safe_name
+from toolbox.plain import parse_json
 from toolbox.seals import check_seal
 
 PACKAGES = ("torch", "transformers", "tokenizers")
@@ -73,13 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.batch_size < 1 or args.max_new_tokens < 1 or args.temperature < 0:
         raise UserError("--batch-size and --max-new-tokens are at least 1, --temperature at least 0")
     jobs = class_lists(args)
+    outputs = [output_path(args, classes.name, len(jobs) > 1) for classes in jobs]
+    for output in outputs:
+        check_writable(output.parent, "give --output FILE or FOLDER")
     show_progress = sys.stderr.isatty()
     _quiet_transformers(show_progress)
     load = LoadOptions(args.dtype, args.quantize, args.device, args.revision, args.kind, args.trust_remote_code)
     lm = load_language_model(args.model, load)
     settings = _settings(args, lm)
-    for classes in jobs:
-        run_one(lm, classes, settings, output_path(args, classes.name, len(jobs) > 1), args, show_progress)
+    for classes, output in zip(jobs, outputs, strict=True):
+        run_one(lm, classes, settings, output, args, show_progress)
     return 0
 
 
@@ -92,6 +97,7 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
         name = args.name or (args.split.stem if args.split else None)
         if not name:
             raise UserError("--classes needs --name NAME, the name of your data set")
+        check_name(name, "--name", nested=True)
         known = described_classes(name) if name.lower() in described_datasets() else ClassList(name, [])
         lists = [ClassList(name, [class_key(classname) for classname in names], known.modality, known.answers)]
     for classes in lists:
@@ -116,10 +122,10 @@ def class_lists(args: argparse.Namespace) -> list[ClassList]:
 def split_classes(path: Path) -> list[str]:
     """Class names in label order in a split file of CoOp's format. Raises UserError if it is not one, or is damaged."""
     try:
-        split = json.loads(path.read_text(encoding="utf-8-sig"))
+        split = parse_json(path.read_text(encoding="utf-8-sig"))
         check_seal(split, path, "restore it; if it is you who edited it, remove its key sha256")
         names = {int(label): str(name) for part in ("train", "val", "test") for _, label, name in split.get(part, [])}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: not a split file ({error}); it maps train, val, test to [path, label, name]"
         ) from error
@@ -134,7 +140,7 @@ def output_path(args: argparse.Namespace, dataset: str, several: bool) -> Path:
         if several:
             raise UserError(f"--output {args.output}: several data sets need a folder, not a file")
         return args.output
-    return (args.output or Path("output/llm") / Path(args.model).name.lower()) / f"{dataset}.safetensors"
+    return (args.output or Path("output/llm") / safe_name(Path(args.model).name.lower())) / f"{dataset}.safetensors"
 
 
 def run_one(

@@ -44,7 +44,9 @@ def parse_layers(text: str, depth: int) -> list[int]:
         for part in text.split(","):
             first, dash, last = part.strip().partition("-") if not part.strip().startswith("-") else (part, "", "")
             low = int(first) if int(first) > 0 else depth + 1 + int(first)
-            chosen.update(range(low, (int(last) if dash else low) + 1))
+            high = int(last) if dash else low
+            # Numbers beyond the model's become the first that it lacks, which is refused: a range of billions is not made.
+            chosen.update(range(min(max(low, 0), depth + 1), min(high, depth + 1) + 1))
     except ValueError:
         raise UserError(f"--layers {text}: write `all`, or numbers and ranges such as 1-8,16,-1") from None
     if not chosen or min(chosen) < 1 or max(chosen) > depth:

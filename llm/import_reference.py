@@ -15,6 +15,7 @@ from llm.question import described_classes, described_datasets
 from llm.store import DTYPES, class_key, save_rows
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.names import check_name
 
 
 def read_reference(folder: Path, classnames: Sequence[str]) -> dict[str, Tensor]:
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", default="unknown", help="the model that made the rows, for the record")
     parser.add_argument("--output", type=Path, help="file (default: output/llm/reference/<dataset>.safetensors)")
     args = parser.parse_args(argv)
+    check_name(args.dataset, "--dataset", nested=True)
     if args.classes:
         names = [class_key(name.strip()) for name in args.classes.split(";")]
     elif args.dataset.lower() in described_datasets():

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import yaml
-
 from toolbox.errors import UserError
+from toolbox.plain import read_yaml
 
 FOLDER = Path(__file__).parent.parent / "configs" / "llm"
 
@@ -42,7 +41,7 @@ def find_preset(name: str) -> Preset | None:
     path = FOLDER / f"{name.lower()}.yaml"
     if name.lower() not in preset_names():
         return None
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = read_yaml(path)
     unknown = set(content) - {f.name for f in fields(Preset)}
     missing = {"model", "kind", "hidden_size", "layers", "licence", "page", "command"} - set(content)
     if unknown or missing:

@@ -6,10 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from llm.store import class_key
 from toolbox.errors import UserError, nearest
+from toolbox.plain import read_yaml
 
 DESCRIPTIONS = Path(__file__).parent / "descriptions"
 TEMPLATES = Path(__file__).parent.parent / "configs" / "llm" / "question" / "paper.yaml"
@@ -72,8 +71,8 @@ def read_answers(path: str | Path) -> dict[str, Any]:
     Raises UserError for a file that is not that, e.g. where YAML reads an unquoted `no` as false.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as YAML text ({reason})") from error
     classes = content.get("classes") if isinstance(content, dict) else None
@@ -92,7 +91,7 @@ def plain_words(dataset: str) -> dict[str, str]:
     """
     described_classes(dataset)
     path = DESCRIPTIONS / f"{dataset.lower()}.yaml"
-    plain = yaml.safe_load(path.read_text(encoding="utf-8")).get("plain")
+    plain = read_yaml(path).get("plain")
     if not isinstance(plain, dict) or not all(isinstance(text, str) for text in plain.values()):
         raise UserError(f"{path} has no mapping `plain:` of class name to words that the CLIP understands: add one")
     return {class_key(str(name)): text for name, text in plain.items()}
@@ -100,4 +99,4 @@ def plain_words(dataset: str) -> dict[str, str]:
 
 @cache
 def _templates() -> dict[str, str]:
-    return yaml.safe_load(TEMPLATES.read_text(encoding="utf-8"))
+    return read_yaml(TEMPLATES)

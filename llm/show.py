@@ -13,7 +13,8 @@ from torch import Tensor
 from llm.store import RowStore, read_store
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from toolbox.files import atomic_write
+from toolbox.files import atomic_write, check_writable
+from toolbox.words import shown
 
 FACTS = (
     "model",
@@ -56,12 +57,17 @@ def close_pairs(matrix: Tensor, names: Sequence[str], limit: float = CLOSE) -> l
     return sorted((pair for pair in pairs if pair[2] > limit), key=lambda pair: -pair[2])
 
 
+def safe(text: object) -> str:
+    """Text from a file for Rich: no markup, nothing a terminal would obey."""
+    return escape(shown(text))
+
+
 def facts_table(store: RowStore) -> Table:
     """How the rows came about."""
     table = Table(box=None, show_header=False)
     for key in FACTS:
         if store.meta.get(key) is not None:
-            table.add_row(key, escape(str(store.meta[key])))
+            table.add_row(key, safe(store.meta[key]))
     return table
 
 
@@ -75,7 +81,7 @@ def class_table(store: RowStore, matrix: Tensor) -> Table:
         others[i] = -torch.inf
         nearest = f"{names[int(others.argmax())]} {float(others.max()):.3f}" if len(names) > 1 else "-"
         shape, span = "x".join(map(str, tensor.shape)), f"{norms[0]:.2f}..{norms[-1]:.2f}"
-        table.add_row(escape(name), shape, span, escape(nearest), escape(answers.get(name, "")))
+        table.add_row(safe(name), shape, span, safe(nearest), safe(answers.get(name, "")))
     return table
 
 
@@ -83,7 +89,7 @@ def cosine_table(matrix: Tensor, names: Sequence[str]) -> Table:
     """The cosine matrix with numbered columns."""
     table = Table("", *[str(i + 1) for i in range(len(names))], box=None, padding=(0, 1, 0, 0))
     for i, name in enumerate(names):
-        table.add_row(f"{i + 1} {escape(name)}", *[f"{value:.2f}" for value in matrix[i].tolist()])
+        table.add_row(f"{i + 1} {safe(name)}", *[f"{value:.2f}" for value in matrix[i].tolist()])
     return table
 
 
@@ -100,9 +106,9 @@ def picture(matrix: Tensor, names: Sequence[str], title: str, path: Path) -> Non
     axes = figure.add_subplot()
     image = axes.imshow(matrix.numpy(), cmap="viridis", vmax=1.0)
     labels = [name if len(name) < 40 else f"{name[:37]}..." for name in names]
-    axes.set_xticks(range(len(names)), labels, rotation=90)
-    axes.set_yticks(range(len(names)), labels)
-    axes.set_title(title, fontsize="medium")
+    axes.set_xticks(range(len(names)), labels, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(names)), labels, parse_math=False)
+    axes.set_title(title, fontsize="medium", parse_math=False)
     figure.colorbar(image, label="cosine between classes")
     atomic_write(path, lambda part: figure.savefig(part, format=suffix, dpi=150))
 
@@ -114,6 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--layer", type=int, help="compare the rows of this layer alone (from 1; -1 the last)")
     parser.add_argument("--picture", type=Path, help="also write the cosine matrix as a picture")
     args = parser.parse_args(argv)
+    if args.picture:
+        check_writable(args.picture.parent, "give --picture FILE")
     store = read_store(args.file)
     matrix, names = cosines(store, args.layer), list(store.rows)
     # Piped output is not cut to the width of a terminal that is not there.
@@ -124,10 +132,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(f"\nCosine between classes ({layers}):", highlight=False)
     console.print(cosine_table(matrix, names))
     for a, b, value in close_pairs(matrix, names):
-        console.print(f"hardly told apart: {escape(a)} and {escape(b)} ({value:.4f})", highlight=False)
+        console.print(f"hardly told apart: {safe(a)} and {safe(b)} ({value:.4f})", highlight=False)
     if args.picture:
         picture(matrix, names, f"{args.file.stem}: {store.meta.get('model', 'unknown model')}", args.picture)
-        console.print(f"picture: {args.picture}", highlight=False)
+        console.print(f"picture: {safe(args.picture)}", highlight=False)
     return 0
 
 

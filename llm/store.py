@@ -18,6 +18,7 @@ from torch import Tensor
 
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_write
+from toolbox.plain import parse_json
 from toolbox.seals import digest
 
 HEADER_KEY = "rows"
@@ -125,7 +126,7 @@ def embedded_rows(dataset_name: str) -> Path:
 def _parse_header(header: str | None, path: Path) -> dict[str, Any]:
     """Metadata in the safetensors header; refuses a file that some other program wrote."""
     try:
-        meta = json.loads(header) if header else None
+        meta = parse_json(header) if header else None
     except ValueError:
         meta = None
     names = meta.get("classes") if isinstance(meta, dict) else None

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Run the tests, installing what is missing first: bash scripts/test.sh [pytest's arguments]
 # DASSL_HOME=/path/to/Dassl.pytorch runs them on that Dassl instead of the bundled toolbox.
+[ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/env.sh"
 if [ -n "${DASSL_HOME:-}" ]; then

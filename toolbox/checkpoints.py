@@ -4,6 +4,7 @@
 and the text file `<folder>/checkpoint` names the file written last.
 """
 
+import io
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_path, atomic_text
+from toolbox.files import atomic_path, atomic_text, atomic_write
 from toolbox.mend.old_checkpoints import read_old_weights
 
 POINTER = "checkpoint"
@@ -41,8 +42,9 @@ def save_checkpoint(
     if remove_module_from_keys:
         state = {**state, "state_dict": {_without_module(key): value for key, value in state["state_dict"].items()}}
     path = Path(save_dir) / (model_name or epoch_file(state["epoch"]))
-    with atomic_path(path) as part, part.open("wb") as file:
-        torch.save(state, file)
+    content = io.BytesIO()  # in memory: torch's own writer hides what is wrong with a disk
+    torch.save(state, content)
+    atomic_write(path, lambda part: part.write_bytes(content.getbuffer()))
     if is_best:
         with atomic_path(path.with_name(BEST)) as part:
             shutil.copyfile(path, part)

@@ -3,16 +3,18 @@
 import difflib
 from collections.abc import Iterable
 
+from toolbox.words import sentence
+
 _FROM_A_WORKER = "Caught UserError in DataLoader worker"
 
 
 class UserError(Exception):
-    """Bad input: the message names the file, key or class and says what to do about it."""
+    """Bad input: the message, one line, names the file, key or class and says what to do about it."""
 
     def __init__(self, message: str) -> None:
         if message.startswith(_FROM_A_WORKER):  # torch puts the whole traceback there; our line is its last
             message = message.rstrip().rpartition(f"{type(self).__name__}: ")[2]
-        super().__init__(message)
+        super().__init__(sentence(message))
 
 
 def nearest(name: str, known: Iterable[str], n: int = 3) -> str:

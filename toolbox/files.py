@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,13 @@ from typing import Any
 
 from toolbox.errors import UserError
 
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+DISK_ERRORS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+}
+"""What is wrong with a disk or a name, and no fault of the program."""
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
@@ -37,7 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        if error.errno in _DISK_ERRORS:
+        if error.errno in DISK_ERRORS:
             raise UserError(f"cannot write {path}: {os.strerror(error.errno)}") from error
         raise
 
@@ -54,8 +61,36 @@ def atomic_text(path: str | Path, text: str) -> None:
 
 
 def atomic_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path`, whole or not at all. ValueError for NaN, which JSON does not know."""
-    atomic_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write `value` as indented JSON to `path`, whole or not at all.
+
+    Bytes of a file's name that are not UTF-8, which Python keeps as halves of characters, are escaped as JSON does.
+    ValueError for NaN, which JSON does not know.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    atomic_text(path, _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text) + "\n")
+
+
+def writable(folder: Path) -> bool:
+    """Whether files may be made in `folder` (or it in its nearest existing parent); write-protected bits count for root too."""
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK) and bool(folder.stat().st_mode & 0o222)
+
+
+def check_writable(folder: str | Path, remedy: str) -> None:
+    """Find out before the work whether its results can be written into `folder`, which need not be there yet.
+
+    Raises:
+        UserError: they cannot; the message ends with `remedy`, such as "give --out FOLDER".
+    """
+    try:
+        if writable(Path(folder)):
+            return
+        reason = "no folder, or write-protected"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise UserError(f"{folder} cannot be written ({reason}); {remedy}")
 
 
 def _flush_folder(folder: Path) -> None:

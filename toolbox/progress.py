@@ -13,20 +13,20 @@ class EpochProgress:
         self.epoch, self.max_epoch, self.num_batches = epoch, max_epoch, num_batches
         self.losses = MetricMeter()
         self.batch_time, self.data_time = AverageMeter(), AverageMeter()
-        self._start = time.time()
+        self._start = time.monotonic()
 
     def data_ready(self) -> None:
         """The loader has given a batch."""
-        self.data_time.update(time.time() - self._start)
+        self.data_time.update(time.monotonic() - self._start)
 
     def step_done(self, summary: dict[str, float] | None) -> None:
         """The model has been updated; `summary` is what `forward_backward` returned."""
-        self.batch_time.update(time.time() - self._start)
+        self.batch_time.update(time.monotonic() - self._start)
         self.losses.update(summary)
 
     def next_batch(self) -> None:
         """Waiting for data begins."""
-        self._start = time.time()
+        self._start = time.monotonic()
 
     def line(self, batch_idx: int, lr: float) -> str:
         """The log line after batch `batch_idx`, counted from 0."""

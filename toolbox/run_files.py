@@ -1,7 +1,6 @@
 """What a finished run left, read by one function for all: result.json and predictions.npz, whole, sealed and sound."""
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from toolbox.errors import UserError
+from toolbox.plain import parse_json
 from toolbox.scores import SCORES
 from toolbox.seals import KEY, check_seal
 
@@ -32,10 +32,10 @@ def find_result(folder: str | Path) -> dict[str, Any] | None:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(f"{path} has {path.stat().st_size} bytes, and is no result of this project; {REMEDY}")
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        value = parse_json(path.read_text(encoding="utf-8"), finite=True)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is damaged ({error}); {REMEDY}") from error
     if not isinstance(value, dict) or value.get("status") != "finished":
         raise UserError(f"{path} is not a result of this project, or damaged; {REMEDY}")
@@ -54,10 +54,6 @@ def read_result(folder: str | Path) -> dict[str, Any]:
     if found is None:
         raise UserError(f"no {RESULT} in {folder}: give the output folder of a finished training run")
     return found
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no number of JSON")
 
 
 def _strange(value: Mapping[str, Any]) -> Any:

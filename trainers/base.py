@@ -35,6 +35,7 @@ from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
+from trainers.life.events import Events, naming_the_file, quiet_thread
 from trainers.life.features import Features
 from trainers.life.passes import Passes, why_no_graph
 from trainers.life.precision import Precision
@@ -148,7 +149,7 @@ class PromptTrainer(EpochTrainer):
             self.fingerprint = fingerprint.of_run(self)
 
     def check_cfg(self, cfg) -> None:
-        self._started, self._seconds_before, self.starts = time.time(), 0.0, 1
+        self._started, self._seconds_before, self.starts = time.monotonic(), 0.0, 1
         self.resumable_epoch = 0  # the newest epoch that a checkpoint by this process lets a run go on from
         self.precision = Precision(cfg.TRAINER[self.section].PREC, self._device(cfg))
 
@@ -218,8 +219,11 @@ class PromptTrainer(EpochTrainer):
             checkpoint.keep_for_resume(self)
 
     def init_writer(self, log_dir: str) -> None:
-        if distributed.is_first():
-            super().init_writer(log_dir)
+        if distributed.is_first() and self._writer is None:
+            quiet_thread()
+            with naming_the_file(log_dir):
+                super().init_writer(log_dir)
+            self._writer = Events(self._writer, log_dir)
 
     def after_train(self) -> None:
         if distributed.is_first():
@@ -229,7 +233,7 @@ class PromptTrainer(EpochTrainer):
         if self.trains:
             super().train()
         elif distributed.is_first():
-            self.time_start = time.time()
+            self.time_start = time.monotonic()
             self.fit()
             if self.model.state_dict():
                 self.save_model(0, self.output_dir)
@@ -272,7 +276,7 @@ class PromptTrainer(EpochTrainer):
 
     def train_seconds(self) -> float:
         """Time since the first start of the run, without the time it was stopped and what was done twice."""
-        return self._seconds_before + time.time() - self._started
+        return self._seconds_before + time.monotonic() - self._started
 
     def load_model(self, directory: str, epoch: int | None = None) -> None:
         """Load what a run trained, ours or the reference program's, and check that it fits this model.

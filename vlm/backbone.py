@@ -113,10 +113,14 @@ def openai_model(state: dict[str, Tensor]) -> nn.Module:
     state = {k: v for k, v in state.items() if k not in ("input_resolution", "context_length", "vocab_size")}
     try:
         vision, text, embed_dim = _vision_sizes(state), _text_sizes(state), state["text_projection"].shape[1]
+        with torch.device("meta"):
+            model = open_clip.CLIP(embed_dim, vision_cfg=vision, text_cfg=text, quick_gelu=True)
     except KeyError as error:
         raise UserError(f"these weights are no CLIP in OpenAI's format: they have no {error}") from error
-    with torch.device("meta"):
-        model = open_clip.CLIP(embed_dim, vision_cfg=vision, text_cfg=text, quick_gelu=True)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"these weights are no CLIP in OpenAI's format: their shapes are no model's ({error})"
+        ) from error
     model = fill(model, state, "OpenAI's format")
     model.attn_mask = causal_mask(
         model.context_length, torch.device("cpu")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.execute import Listener, Outcome, run_chain
 from benchmark.jobs import Job
+from benchmark.stopping import die_with_parent, end_children
 
 if TYPE_CHECKING:
     from benchmark.engines import EngineOptions
@@ -20,14 +21,19 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
             yield from run_chain(chain, runner, listen)
         return
     context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's thread pool in any state
-    with ProcessPoolExecutor(options.workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(options.workers, mp_context=context, initializer=die_with_parent) as pool:
         futures = {pool.submit(run_whole_chain, chain, runner): chain for chain in chains}
-        for future in as_completed(futures):
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                message = "a worker process died (out of memory?); start the sweep again, or with fewer --workers"
-                yield from (Outcome(job, "failed", message=message) for job in futures[future])
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield from future.result()
+                except BrokenProcessPool:
+                    message = "a worker process died (out of memory?); start the sweep again, or with fewer --workers"
+                    yield from (Outcome(job, "failed", message=message) for job in futures[future])
+        except BaseException:  # SIGTERM, an interrupt, or nobody wants the rest: the pool would wait for all of it
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_children()
+            raise
 
 
 def run_whole_chain(chain: list[Job], runner: str) -> list[Outcome]:

@@ -13,6 +13,8 @@ from toolbox.errors import UserError
 if TYPE_CHECKING:
     from benchmark.engines import EngineOptions
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
     """Submit every chain and yield outcomes as they finish; workers see the repository and the data by the same path."""
@@ -21,7 +23,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
     except ImportError as error:
         raise UserError("--engine ray needs Ray, which is not installed: pip install ray") from error
     here = str(Path.cwd())
-    path = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH")) if p)
+    path = os.pathsep.join(p for p in (str(ROOT), here, os.environ.get("PYTHONPATH")) if p)
     limits = {} if options.address else {"num_cpus": max(1, options.workers)}
     ray.init(
         address=options.address,

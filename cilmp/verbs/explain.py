@@ -10,14 +10,15 @@ the exit code then is 1.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolbox.errors import UserError, nearest
-from toolbox.names import safe_name
+from toolbox.files import check_writable
+from toolbox.names import OwnNames
+from toolbox.words import shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     load_plugins(args.plugin)
     files, left_out = images_in(args.images) if args.images else ([], "")
     if left_out:
-        print(f"left out of the folders: {left_out}", file=sys.stderr)
+        print(shown(f"left out of the folders: {left_out}"), file=sys.stderr)
     run = open_run(args.run)
     if args.words:
         return say_words(run, files[:WORDS_IMAGES], args.top)
@@ -72,9 +73,9 @@ def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Pa
         if classname not in run.classnames:
             raise UserError(f"no class {classname!r} in this run; {nearest(classname, run.classnames)}")
         label = torch.tensor([run.classnames.index(classname)], device=run.trainer.device)
-    _check_writable(out)
+    check_writable(out, "give --out FOLDER")
     unread = 0
-    names: dict[str, int] = {}
+    names = OwnNames()  # folders may hold files of one name
     for path in files:
         try:
             image = read_image(path, reading=run.reading)
@@ -84,14 +85,12 @@ def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Pa
             continue
         logits, heat = relevance(run.model, run.transform(image)[None].to(run.trainer.device), label)
         probabilities = logits.float().softmax(-1)[0]
-        shown = int(label) if label is not None else int(probabilities.argmax())
-        name = run.classnames[shown]
-        title = f"{name}: {100 * probabilities[shown]:.1f} %  ({run.result['method']}, research use only)"
-        stem = f"{safe_name(path.stem)}_{safe_name(name)}"
-        names[stem] = names.get(stem, 0) + 1  # folders may hold files of one name
-        target = out / (f"{stem}.png" if names[stem] == 1 else f"{stem}_{names[stem]}.png")
+        explained = int(label) if label is not None else int(probabilities.argmax())
+        name = run.classnames[explained]
+        title = f"{name}: {100 * probabilities[explained]:.1f} %  ({run.result['method']}, research use only)"
+        target = out / f"{names.name(path.stem, name)}.png"
         picture(visible_part(image, run.model.clip.image_size), heat[0].cpu().numpy(), title, target)
-        print(f"{path}: {title} -> {target}")
+        print(shown(f"{path}: {title} -> {target}"))
     return 1 if unread else 0
 
 
@@ -143,10 +142,3 @@ def _read_all(run: "SavedRun", files: list[Path]) -> tuple["Tensor", int]:
     if not images:
         raise UserError(f"none of the {len(files)} images could be read")
     return torch.stack(images).to(run.trainer.device), unread
-
-
-def _check_writable(out: Path) -> None:
-    """Find out before the work: the nearest folder that exists decides."""
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"{out} cannot be written; give --out FOLDER")

@@ -12,14 +12,15 @@ left out; the exit code then is 1.
 import argparse
 import contextlib
 import csv
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_json, atomic_path
+from toolbox.files import atomic_json, atomic_path, check_writable
+from toolbox.plain import parse_json
+from toolbox.words import cell, file_text, shown
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -78,7 +79,7 @@ def check_free(out: Path, about: dict[str, str]) -> None:
     if not table.exists() and not tree.exists():
         return
     try:
-        kept = json.loads(tree.read_text(encoding="utf-8"))
+        kept = parse_json(tree.read_text(encoding="utf-8"))
         same = {key: kept[key] for key in about} == about
     except (OSError, ValueError, KeyError, TypeError):
         same = False
@@ -87,17 +88,24 @@ def check_free(out: Path, about: dict[str, str]) -> None:
 
 
 def _files(out: Path) -> tuple[Path, Path]:
+    if out.name in ("", ".."):
+        raise UserError(f"--out {out} is a folder: give the name of the files in it, without .csv and .json")
     return out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
 
 
 def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]], about: dict) -> None:
-    """Write `out`.csv (a row an image, a column a class) and `out`.json."""
+    """Write `out`.csv (a row an image, a column a class) and `out`.json.
+
+    In the table a name's bytes that are not UTF-8 stand as \\xNN and a backslash as two.
+    """
     table, tree = _files(out)
     with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "predicted", *classnames])
+        writer.writerow(["image", "predicted", *map(cell, classnames)])
         for image, p in rows:
-            writer.writerow([image, classnames[p.index(max(p))], *(f"{value:.6f}" for value in p)])
+            writer.writerow(
+                [cell(file_text(image)), cell(classnames[p.index(max(p))]), *(f"{value:.6f}" for value in p)]
+            )
     images = [
         {
             "image": image,
@@ -107,7 +115,7 @@ def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]],
         for image, p in rows
     ]
     atomic_json(tree, {**about, "images": images})
-    print(f"{len(rows)} images: {table}, {tree}")
+    print(shown(f"{len(rows)} images: {table}, {tree}"))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -127,6 +135,14 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
+    check_writable(_files(args.out)[0].parent, "give --out NAME")
+    predictions = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # whatever else is told: standard output is for predictions alone
+        return predict(args, predictions)
+
+
+def predict(args: argparse.Namespace, predictions: TextIO) -> int:
+    """Print a line an image to `predictions` and write the files; 1 if some images could not be read."""
     import torch
 
     import trainers  # noqa: F401  registers the methods
@@ -138,9 +154,8 @@ def main(argv: Sequence[str]) -> int:
     names = class_list(args.classes)
     paths, left_out = images_in(args.images)
     if left_out:
-        print(f"left out of the folders: {left_out}", file=sys.stderr)
-    with contextlib.redirect_stdout(sys.stderr):  # what is told of the model; standard output is for predictions
-        run = open_run(args.run, names, args.load_epoch)
+        print(shown(f"left out of the folders: {left_out}"))
+    run = open_run(args.run, names, args.load_epoch)
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
     if not args.overwrite:
         check_free(args.out, about)
@@ -149,10 +164,11 @@ def main(argv: Sequence[str]) -> int:
         inputs = torch.stack([run.transform(image) for image in images])
         for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
             likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]
-            print(f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely))
+            line = f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)
+            print(shown(line), file=predictions)
             rows.append((str(path), p))
     for reason in unread.values():
-        print(f"left out: {reason}", file=sys.stderr)
+        print(f"left out: {reason}")
     if not rows:
         raise UserError(f"none of the {len(paths)} images could be read")
     write(args.out, run.classnames, rows, {**about, "unread": unread})

@@ -8,11 +8,10 @@ import numpy as np
 
 from toolbox.command import run_command
 from toolbox.errors import UserError
-from toolbox.files import atomic_json
+from toolbox.files import atomic_json, check_writable, writable
 
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
-from ..fewshot import writable
 from ..groups import groups_by_pattern
 from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom
@@ -41,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
         ensure_phantom(args.root, facts.name)
     folder = dataset_folder(args.root, facts)
     out = Path(args.out) if args.out else folder / "check"
+    if args.out:
+        check_writable(out, "name another folder with --out")
     report = Report(facts.name)
     split, files = check(folder, facts, report, args.group_pattern)
     last = f"no report: {out} is read-only; name a folder with --out"

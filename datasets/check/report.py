@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from toolbox.words import shown
+
 SHOWN = 3
 
 
@@ -16,8 +18,8 @@ class Finding:
     files: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        shown = ", ".join(self.files[:SHOWN]) + (", ..." if len(self.files) > SHOWN else "")
-        return f"{self.kind}: {self.message}" + (f": {shown}" if shown else "")
+        files = ", ".join(self.files[:SHOWN]) + (", ..." if len(self.files) > SHOWN else "")
+        return shown(f"{self.kind}: {self.message}" + (f": {files}" if files else ""))
 
 
 @dataclass

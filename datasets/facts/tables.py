@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
+from toolbox.plain import read_yaml
 
 from .entry import Facts
 
@@ -14,7 +14,7 @@ SEQUENCES = ("classnames", "more_templates", "sizes")
 
 def read_table(name: str) -> list[Facts]:
     """Rows of `<name>.yaml` here; what a row leaves out follows from its name: folder, split file, images."""
-    rows = yaml.safe_load((HERE / f"{name}.yaml").read_text(encoding="utf-8"))
+    rows = read_yaml(HERE / f"{name}.yaml")
     return [
         Facts(**{"name": key, "folder": key, "split_file": f"{key}.json", "images": "", **_tuples(row)})
         for key, row in rows.items()
@@ -23,7 +23,7 @@ def read_table(name: str) -> list[Facts]:
 
 def read_biomedcoop() -> list[Facts]:
     """Rows of the BiomedCoOp collection, whose files all lie the same way and come from one archive."""
-    rows = yaml.safe_load((HERE / "biomedcoop.yaml").read_text(encoding="utf-8"))
+    rows = read_yaml(HERE / "biomedcoop.yaml")
     return [_biomedcoop(key, _tuples(row)) for key, row in rows.items()]
 
 

@@ -1,7 +1,6 @@
 """Drawing a phantom to disk, once: `<root>/<name>/images/<class>/*.png` and the split `<root>/<name>/<name>.json`."""
 
 import errno
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from datasets.phantom.world import World
 from datasets.sums import sums_of
 from toolbox.errors import UserError
 from toolbox.files import atomic_json
+from toolbox.plain import parse_json
 from toolbox.seals import seal
 
 SIDE = 64
@@ -99,7 +99,7 @@ def ensure_phantom(root: str | Path, name: str = "phantom", parts: Mapping[str, 
 def _check_seed(split: Path, phantom: Phantom) -> None:
     """Refuse a phantom of other kinds, such as an older version's. A file that is damaged is for the reader to refuse."""
     try:
-        meta = json.loads(split.read_text(encoding="utf-8")).get("meta") or {}
+        meta = parse_json(split.read_text(encoding="utf-8")).get("meta") or {}
     except (OSError, ValueError, AttributeError):
         return
     if meta.get("seed") != phantom.seed:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+
+from toolbox.plain import parse_json, read_yaml
 
 ASPECTS = Path(__file__).with_name("aspects.yaml")
 WORLD = Path(__file__).with_name("world.json")
@@ -31,7 +32,7 @@ class World:
 
     @classmethod
     def read(cls, path: Path = WORLD) -> "World":
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        return cls(**parse_json(path.read_text(encoding="utf-8")))
 
     def text(self) -> str:
         """As JSON, a line a kind."""
@@ -59,7 +60,7 @@ class World:
 @cache
 def aspects() -> dict[str, Any]:
     """`aspects.yaml`."""
-    return yaml.safe_load(ASPECTS.read_text(encoding="utf-8"))
+    return read_yaml(ASPECTS)
 
 
 def draw_world(seed: int) -> World:

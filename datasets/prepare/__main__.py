@@ -6,6 +6,9 @@ from pathlib import Path
 
 from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
+from toolbox.files import check_writable
+from toolbox.names import check_name
+from toolbox.words import shown
 
 from ..facts import FACTS, Facts
 from ..phantom.generate import ensure_phantom
@@ -31,6 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{facts.name}: {facts.warning}; split: {ensure_phantom(args.root, facts.name) / facts.split_file}")
         return 0
     folder = Path(args.root).expanduser() / facts.folder
+    check_writable(folder, "give another --root")
     if (folder / facts.split_file).exists() and not args.overwrite:
         raise UserError(f"{folder / facts.split_file} is already there; --overwrite makes it again")
     print(f"{facts.name}: licence: {facts.licence or 'yours to know'}; source: {facts.source or 'yours'}")
@@ -49,15 +53,14 @@ def describe(args: argparse.Namespace) -> Facts:
     if name in FACTS:
         return FACTS[name]
     if name.startswith("medmnist:"):
-        plain = name.removeprefix("medmnist:")
+        plain = check_name(name.removeprefix("medmnist:"), "data set")
         source = "https://medmnist.com"
         return FACTS.get(plain) or Facts(
             plain, plain, plain, f"{plain}.json", "", (), "", "a photo of a {}.", "", source
         )
     if name in OWN:
-        own = args.folder or (Path(args.raw[0]).stem if args.raw else "")
-        if not own or Path(own).name != own:
-            raise UserError(f"--folder {own!r} is not the name of a folder")
+        own = args.folder or (Path(args.raw[0]).resolve().stem if args.raw else "")
+        check_name(own, "--folder" if args.folder else "give --folder NAME: the name of the download,")
         return Facts(own, own, own, f"{own}.json", "", (), "", "a photo of a {}.", "", "")
     raise UserError(f"unknown data set {args.name!r}; {nearest(name, [*FACTS, *OWN, 'medmnist:NAME'])}")
 
@@ -98,7 +101,7 @@ def open_raw(given: list[str], scratch: Path) -> Path:
 
 def _report(split: Split, split_path: Path, notes: list[str], placing: str) -> None:
     for note in notes:
-        print(f"note: {note}")
+        print(shown(f"note: {note}"))
     if placing == "symlink":
         print("note: symbolic links lead out of the data root: train with DATASET.ALLOW_OUTSIDE True")
     ids = split_id(split)
@@ -108,7 +111,7 @@ def _report(split: Split, split_path: Path, notes: list[str], placing: str) -> N
             f"{part:5} {len(split.part(part)):6} images  {ids[part][:16]}  {', '.join(f'{k}: {v}' for k, v in count.items())}"
         )
     print(f"{split.meta['division']} division" + (f", seed {split.meta['seed']}" if "seed" in split.meta else ""))
-    print(f"split: {split_path}")
+    print(shown(f"split: {split_path}"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Putting a data set's files where they belong: all of them, or none."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -20,22 +21,43 @@ PLACINGS = ("link", "copy", "symlink")
 def scratch_in(folder: Path) -> Iterator[Path]:
     """A temporary folder in `folder`; in the end it is removed, and so are `folder` and those above it that this made empty.
 
-    Raises UserError if it cannot be made, or the disk fails.
+    The folder is this process's until then; what a prepare that was killed left of its own temporary folder is cleared.
+
+    Raises UserError if it cannot be made, the disk fails, or another prepare is at work in `folder`.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    scratch = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".unpacked-", dir=folder))
-        yield scratch
+        with _alone_in(folder):
+            for left in folder.glob(".unpacked-*"):
+                shutil.rmtree(left, ignore_errors=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".unpacked-", dir=folder))
+            try:
+                yield scratch
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise UserError(f"{error.filename or folder}: {error.strerror}; make room or choose another --root") from None
     finally:
-        if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):  # an empty folder would look like a data set
             for path in made:
                 path.rmdir()
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Lock the folder itself, which leaves no file behind; the system frees it if this process dies."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another prepare is at work in {folder}; wait for it, or choose another --root") from None
+        except OSError:  # file systems without locks, such as some network disks
+            print(f"note: {folder} cannot be locked: start no second prepare into it")
+        yield
+    finally:
+        os.close(handle)
 
 
 def install(split: Split, files: Mapping[str, Path], folder: Path, facts: Facts, placing: str, scratch: Path) -> Path:

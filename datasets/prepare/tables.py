@@ -2,13 +2,13 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from toolbox.errors import UserError
+from toolbox.plain import parse_json
 
 _LOOKED_AT = 20  # lines that tell what stands between columns
 
@@ -63,7 +63,7 @@ def compact(name: str) -> str:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         raise UserError(f"{path} is not JSON; download it again") from None
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Heat maps of what a trained run looked at: bash scripts/cilmp/explain.sh RUN IMAGE_OR_FOLDER ...
+[ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/env.sh"
 use_python requirements.txt
-cd "$CALLER_DIR" # paths on the command line are the caller's
-PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH} exec "$PYTHON" -m cilmp explain "$@"
+in_caller_dir cilmp explain "$@"

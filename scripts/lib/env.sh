@@ -4,6 +4,12 @@ CALLER_DIR=$PWD
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$ROOT"
 
+in_caller_dir() { # python -m "$@" where the caller stands, so that the paths it takes and prints are the caller's
+    cd "$CALLER_DIR"
+    # -P: modules of the same name that lie there are not ours
+    PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH} exec "$PYTHON" -P -m "$@"
+}
+
 use_python() {
     local first
     first=$(command -v python3 || command -v python) || {

@@ -59,7 +59,15 @@ def missing_in(python, files):
 @contextmanager
 def only_one(path):
     """Hold a lock file, so that two scripts started together do not install at once; the system frees it if we die."""
-    with path.open("w") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        fail(
+            f"{path.parent}: {error.strerror}; say where the environment may be made (CILMP_VENV=/a/folder/of/yours), "
+            "or name a Python that has the requirements (PYTHON=...)"
+        )
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -144,10 +152,19 @@ def main():
     parser.add_argument("files", nargs="+", help="requirement files with name==version lines")
     parser.add_argument("--missing", action="store_true", help="print what this interpreter lacks, and stop")
     parser.add_argument(
-        "--venv", type=Path, default=ROOT / ".venv", help="where the environment is made (default: .venv)"
+        "--venv",
+        type=Path,
+        default=os.environ.get("CILMP_VENV") or ROOT / ".venv",
+        help="where the environment is made (default: $CILMP_VENV, else .venv)",
     )
     args = parser.parse_args()
-    print("\n".join(missing(args.files)) if args.missing else find(args.venv, args.files))
+    if args.missing:
+        print("\n".join(missing(args.files)))
+        return
+    try:
+        print(find(args.venv.absolute(), args.files))
+    except OSError as error:  # a full disk, most likely
+        fail(f"{error.filename or args.venv}: {error.strerror}; CILMP_VENV=/a/folder makes the environment elsewhere")
 
 
 if __name__ == "__main__":

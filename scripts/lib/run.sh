@@ -28,36 +28,67 @@ absolute() { # a path the caller gave, seen from the folder the caller is in
     esac
 }
 
+fail() {
+    printf 'error: %s\n' "$1" >&2
+    exit 2
+}
+
+names() { # NAME TEXT: the words of TEXT into the array `list`; none may be an option, and `*` stands for itself
+    local word
+    read -r -d '' -a list <<<"$2" || true
+    for word in ${list[@]+"${list[@]}"}; do
+        case $1,$word in
+            SEEDS,-[0-9]* | SHOTS,-[0-9]*) ;;
+            *,-*) fail "$1 holds $word, which is an option and no value; options of benchmark.run go into BENCHMARK" ;;
+        esac
+    done
+}
+
 run_protocol() {
     local protocol=$1 methods=$2
     shift 2
     case ${1:-} in -h | --help) usage "$protocol"; exit 0 ;; esac
-    local data=data dataset=${2:-phantom} shots=${SHOTS:-} backbone most=3
+    local data=data output=output dataset=${2:-phantom} shots=${SHOTS:-} backbone most=3 list=()
+    # Python runs where the caller stands. Elsewhere than at the root, the repository's own folders have long names.
+    [ "$CALLER_DIR" = "$ROOT" ] || data=$ROOT/data output=$ROOT/output
     [ -n "${1:-}" ] && data=$(absolute "$1")
+    [ -n "${OUTPUT:-}" ] && output=$OUTPUT
     if [ "$protocol" = few_shot ]; then
         shots=${3:-$shots} backbone=${4:-small_clip} most=4
     else
         backbone=${3:-small_clip}
     fi
-    [ -f "$CALLER_DIR/$backbone" ] && backbone=$CALLER_DIR/$backbone
     if [ $# -gt $most ]; then
         echo "error: too many arguments: $*" >&2
         usage "$protocol" >&2
         exit 2
     fi
-    local words=("$protocol" --root "$data" --datasets $dataset --backbone "$backbone")
-    [ -n "$methods" ] && words+=(--methods $methods)
     case $protocol in
-        *.yaml) [ -n "${SEEDS:-}" ] && words+=(--seeds $SEEDS) ;;
-        *) words+=(--seeds ${SEEDS:-1 2 3}) ;;
+        *.yaml) # the repository's own plans, in which paths start from its root
+            [ -f "$CALLER_DIR/$backbone" ] && backbone=$(absolute "$backbone")
+            [ "$CALLER_DIR" = "$ROOT" ] || output=$(absolute "$output")
+            CALLER_DIR=$ROOT
+            ;;
     esac
-    [ -n "$shots" ] && words+=(--shots $shots)
-    [ -n "${CFG:-}" ] && words+=(--cfg $CFG)
-    [ -n "${OUTPUT:-}" ] && words+=(--output "$(absolute "$OUTPUT")")
-    [ -n "${TARGETS:-}" ] && words+=(--targets $TARGETS)
-    [ -n "${MODEL_DIR:-}" ] && words+=(--model-dir "$(absolute "$MODEL_DIR")")
-    words+=(${BENCHMARK:-})
-    [ -n "${OPTS:-}" ] && words+=(--opts $OPTS)
+    local words=("$protocol" --root="$data" --output="$output" --backbone="$backbone")
+    add() { # FLAG NAME TEXT: the words of TEXT behind FLAG, if there are any
+        names "$2" "$3"
+        [ ${#list[@]} -eq 0 ] || words+=("$1" "${list[@]}")
+    }
+    add --datasets DATASET "$dataset"
+    add --methods METHODS "$methods"
+    case $protocol in
+        *.yaml) add --seeds SEEDS "${SEEDS:-}" ;; # else the plan's own
+        *) add --seeds SEEDS "${SEEDS:-1 2 3}" ;;
+    esac
+    add --shots SHOTS "$shots"
+    add --cfg CFG "${CFG:-}"
+    add --targets TARGETS "${TARGETS:-}"
+    [ -n "${MODEL_DIR:-}" ] && words+=(--model-dir="$MODEL_DIR")
+    read -r -d '' -a list <<<"${BENCHMARK:-}" || true
+    words+=(${list[@]+"${list[@]}"})
+    read -r -d '' -a list <<<"${OPTS:-}" || true
+    [ ${#list[@]} -eq 0 ] || words+=(--opts "${list[@]}") # whatever comes after it is KEY VALUE
     use_python requirements.txt
-    exec "$PYTHON" -m benchmark.run "${words[@]}"
+    in_caller_dir benchmark.run "${words[@]}"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Other kinds of cell for the data set `phantom`: kinds, names, division, images, descriptions and rows. Usage: new_world.sh SEED
+[ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/env.sh"
 use_python requirements.txt
 "$PYTHON" -m datasets.phantom --world "${1:?usage: new_world.sh SEED}"

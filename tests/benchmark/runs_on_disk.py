@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+import time
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from toolbox.files import atomic_text
 from toolbox.run_files import Predictions
 from toolbox.seals import seal
 
@@ -117,3 +119,10 @@ def run(argv: list[str]) -> None:
         dataset=Path(args.dataset_config_file).stem,
         opts=opts,
     )
+
+
+def wait(argv: list[str]) -> None:
+    """A run at work: writes its process's id into its folder and does not end."""
+    folder = Path(argv[argv.index("--output-dir") + 1])
+    atomic_text(folder / "pid", str(os.getpid()))
+    time.sleep(600)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -123,3 +124,30 @@ def test_a_run_handed_over_needs_nothing_but_its_folder(tmp_path, tiny_state, mo
         (found,) = json.loads(Path("predictions.json").read_text())["images"]
         probabilities = np.exp(z) / np.exp(z).sum()
         np.testing.assert_allclose(list(found["probabilities"].values()), probabilities, atol=1e-5)
+
+
+def test_standard_output_is_predictions_alone(world, tmp_path, capsys):
+    files = [str(world.root / "cells" / name) for name in TEST_FILES[:2]]
+    run = world.run("CoOp", "base-CoOp", **BASE)
+    capsys.readouterr()
+    assert predict.main([str(run), *files, "--out", str(tmp_path / "found")]) == 0
+    assert [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()] == files
+
+
+def test_names_that_are_not_utf8(predictions, tmp_path, capsys):
+    """They are predicted, and can be read back from both files."""
+    name = os.fsdecode(b"a\xff\x1b.png")
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "image.png")
+    (tmp_path / "image.png").rename(tmp_path / name)
+    code, table, tree = predictions("CoOp", str(tmp_path / name))
+    assert code == 0
+    assert table[0]["image"] == f"{tmp_path}/a\\xff\\x1b.png"
+    assert tree["images"][0]["image"] == str(tmp_path / name)
+    assert "a\\udcff\\x1b.png: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["file/found", "x" * 300 + "/found"])
+def test_an_output_that_cannot_be_written_is_found_before_the_work(out, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written .*; give --out NAME"):
+        predict.main(["no run", "no image", "--out", str(tmp_path / out)])

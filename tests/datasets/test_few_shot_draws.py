@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dassl.data.datasets import Datum
-from datasets.fewshot import draw, writable
+from datasets.fewshot import draw
 from datasets.pickles import read_coop_pickle
 from datasets.split import Item, read_split
 from tests.datasets.pictures import cells
 from toolbox.errors import UserError
+from toolbox.files import writable
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.results import read_predictions, read_results
-from tests.faults import damage, processes
+from tests.faults import damage, processes, sweeps
 from tests.faults import world as worlds
 from tests.faults.scene import VARIANTS, Scene, Wrong, check_one_error
 from toolbox.errors import UserError
@@ -49,6 +49,8 @@ def disk_full(scene: Scene) -> tuple[str, str]:
     end = scene.run(prepare=processes.no_file_beyond(size))
     if end.code != 0:
         check_one_error(end, [str(scene.folder)])
+        if f" {scene.out}:" in end.error:
+            raise Wrong(f"the error names the folder, not the file: {end.error}")
     return f"no file beyond {size} bytes", scene.must_be_same(scene.run())
 
 
@@ -248,6 +250,8 @@ KINDS = {
     "file removed under the run": Kind(removed_under_the_run),
     "loading process killed": Kind(loader_killed, (4, 5)),
     "result damaged": Kind(result_damaged, (0, 1)),
+    "sweep told to stop": Kind(sweeps.sweep_told_to_stop, (0, 1)),
+    "sweep killed": Kind(sweeps.sweep_killed, (0, 1)),
     "predictions damaged": Kind(predictions_damaged, (0, 1)),
     "rows of the run damaged": Kind(rows_of_the_run_damaged, (0,)),
 }

@@ -1,4 +1,4 @@
-"""One fault of each kind that the tests of resuming do not cover; `python tests/faults/run.py --n 200` is the long series."""
+"""One fault of each kind that no other test covers; `python tests/faults/run.py --n 200` is the long series."""
 
 import random
 
@@ -7,7 +7,13 @@ import pytest
 from tests.faults.kinds import KINDS
 from tests.faults.scene import Scene, Stage
 
-ELSEWHERE = ("killed at any moment", "killed at a file operation", "stopped by the scheduler")
+ELSEWHERE = (
+    "killed at any moment",
+    "killed at a file operation",
+    "stopped by the scheduler",
+    "sweep told to stop",  # tests/benchmark/test_stopping.py
+    "sweep killed",
+)
 
 
 @pytest.fixture(scope="module")

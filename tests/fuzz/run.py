@@ -14,7 +14,8 @@ sys.path.insert(0, str(ROOT))
 from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 
 import toolbox  # noqa: E402, F401  mends torchvision before anything imports it
-from tests.fuzz.targets import TARGETS, only_user_errors  # noqa: E402
+from tests.fuzz.more_targets import ALL  # noqa: E402
+from tests.fuzz.targets import only_user_errors  # noqa: E402
 
 
 def fuzz(name: str, n: int, number: int = 0) -> int:
@@ -22,7 +23,7 @@ def fuzz(name: str, n: int, number: int = 0) -> int:
 
     Raises whatever is no UserError, with the smallest input that causes it.
     """
-    target, tried = TARGETS[name](), 0
+    target, tried = ALL[name](), 0
 
     @seed(number)
     @settings(
@@ -47,10 +48,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=200, help="inputs of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=TARGETS, nargs="+")
+    parser.add_argument("--only", choices=ALL, nargs="+")
     args = parser.parse_args()
     failed, total = False, 0
-    for name in args.only or TARGETS:
+    for name in args.only or ALL:
         began = time.monotonic()
         try:
             tried = fuzz(name, args.n, args.seed)

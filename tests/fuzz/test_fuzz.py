@@ -2,12 +2,12 @@
 
 import pytest
 
+from tests.fuzz.more_targets import ALL
 from tests.fuzz.run import fuzz
-from tests.fuzz.targets import TARGETS
 
 N = 40
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", ALL)
 def test_only_user_errors(name):
     assert fuzz(name, N) >= N // 2  # fewer where hypothesis finds no more that differ

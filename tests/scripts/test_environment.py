@@ -77,6 +77,15 @@ def test_two_scripts_at_once_over_a_half_made_environment(requirements, tmp_path
     assert finish(call(requirements, "--venv", venv)) == (0, python, "")
 
 
+def test_an_environment_that_cannot_be_made_says_where_it_may_go(requirements, tmp_path):
+    (tmp_path / "file").touch()  # a write-protected folder would not stop root
+    code, out, err = finish(call(requirements, CILMP_VENV=str(tmp_path / "file" / "venv")))
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {tmp_path}/file: ")
+    assert "CILMP_VENV=" in err
+    assert err.count("\n") == 1
+
+
 def test_python_of_choice_is_used_with_a_warning(requirements, tmp_path):
     code, out, err = finish(call(requirements, "--venv", tmp_path / "venv", PYTHON=sys.executable))
     assert (code, out) == (0, sys.executable)

@@ -70,7 +70,7 @@ def test_arguments_and_environment(tmp_path):
     assert code == 0, err
     (command,) = (c for c in commands if "--trainer CILMP" in c)
     assert f"--root {tmp_path}/images --seed 7 " in command
-    assert f"--output-dir {tmp_path}/runs/few_shot/cells/shots_4/CILMP/vit_b16/seed7" in command
+    assert "--output-dir runs/few_shot/cells/shots_4/CILMP/vit_b16/seed7" in command
     assert command.endswith(
         "MODEL.BACKBONE.NAME ViT-B/16 DATASET.NUM_SHOTS 4 DATASET.SUBSAMPLE_CLASSES all "
         "DATASET.FOLDER cells OPTIM.MAX_EPOCH 3"
@@ -97,6 +97,39 @@ def test_bad_input_is_one_clear_line_and_code_2(script, words, message):
     assert (code, out) == (2, [])
     assert err.startswith(message)
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("SEEDS", "1 --output /etc"), ("CFG", "a --retries 9"), ("SHOTS", "--page"), ("TARGETS", "x -h")]
+)
+def test_no_option_comes_in_with_a_value(name, text):
+    code, out, err = call("cilmp/cross_dataset.sh", **{name: text})
+    assert (code, out) == (2, [])
+    assert err.startswith(f"error: {name} holds -")
+
+
+def test_a_star_is_no_list_of_files():
+    code, _, err = call("cilmp/full.sh", "data", "con*")
+    assert code == 2
+    assert "data set 'con*'" in err
+
+
+@pytest.mark.parametrize("script", ["cilmp/full.sh", "predict.sh", "prepare/check.sh", "test.sh"])
+def test_another_shell_says_run_it_with_bash(script):
+    path = ROOT / "scripts" / script
+    done = subprocess.run(["sh", str(path)], capture_output=True, text=True, timeout=60)
+    if "bash" not in os.path.realpath("/bin/sh"):
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"error: run it with bash: bash {path}\n")
+
+
+def test_paths_are_those_of_the_caller(tmp_path):
+    (tmp_path / "trainers").mkdir()
+    (tmp_path / "trainers/__init__.py").write_text("raise ImportError('the wrong trainers')")
+    code, commands, err = call("cilmp/full.sh", cwd=tmp_path, SEEDS="1", OUTPUT="runs")
+    assert code == 0, err
+    assert f"python {ROOT}/train.py --root {ROOT}/data " in commands[0]
+    assert f"--config-file {ROOT}/configs/trainers/" in commands[0]
+    assert "--output-dir runs/full/phantom/" in commands[0]
 
 
 def test_help_names_the_arguments():

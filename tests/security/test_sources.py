@@ -5,7 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("benchmark", "datasets", "llm", "scripts", "toolbox", "trainers", "vlm", "train.py", "parse_test_res.py")
+ROOMS = (
+    "benchmark",
+    "datasets",
+    "cilmp",
+    "llm",
+    "scripts",
+    "toolbox",
+    "trainers",
+    "vlm",
+    "train.py",
+    "parse_test_res.py",
+)
 FORBIDDEN_CALLS = {
     "eval",
     "exec",

@@ -3,9 +3,11 @@
 import pytest
 
 from benchmark.plan import read_plan
+from llm.hidden import parse_layers
 from llm.question import read_answers
 from toolbox.errors import UserError
 from train import run
+from vlm.loading.presets import Preset
 
 CALLS = (
     '!!python/object/apply:os.mkdir ["{folder}"]',
@@ -47,3 +49,34 @@ def test_values_on_the_command_line_are_no_expressions(tmp_path, world, trap, va
     argv = world.argv("CoOp", tmp_path / "out", "OPTIM.MAX_EPOCH", value.format(folder=trap.folder))
     with pytest.raises(UserError, match=r"command line: .*OPTIM\.MAX_EPOCH"):
         run(argv)
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30)
+)
+
+
+@pytest.mark.parametrize("text", [BOMB, "[" * 20_000, "n: " + "9" * 20_000], ids=["aliases", "nesting", "digits"])
+def test_every_reader_of_yaml_refuses_bombs(tmp_path, world, text):
+    file = tmp_path / "bomb.yaml"
+    file.write_text(text)
+    for read in (
+        lambda: run(world.argv("CoOp", tmp_path / "out", flags=("--config-file", str(file)))),
+        lambda: read_plan(file),
+        lambda: read_answers(file),
+        lambda: Preset.read(file),
+    ):
+        with pytest.raises(UserError, match=r"bomb\.yaml"):
+            read()
+
+
+@pytest.mark.parametrize("text", ["1-999999999999", "999999999999", "-999999999999-3", "1,2-99999999999,3", "9" * 5000])
+def test_ranges_of_layers(text):
+    with pytest.raises(UserError, match="--layers"):
+        parse_layers(text, 12)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000, "(" * 200, "1e400", "{" * 300, "-" * 5000 + "1"])
+def test_values_on_the_command_line_are_bounded(tmp_path, world, value):
+    with pytest.raises(UserError):
+        run(world.argv("CoOp", tmp_path / "out", "OPTIM.LR", value))

@@ -201,3 +201,17 @@ def test_class_specific_contexts_are_refused_on_other_classes(world):
 def test_impossible_options_are_refused_in_a_sentence(world, method, option, message):
     with pytest.raises(UserError, match=message):
         world.run(method, "impossible", **option)
+
+
+def test_print_freq_0_is_one_line_an_epoch(world, capsys):
+    world.run("CoOp", "quiet", TRAIN__PRINT_FREQ=0)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch [")]
+    assert [line.partition("time")[0].split() for line in lines] == [
+        ["epoch", f"[{epoch}/2]", "batch", f"[{count}/{count}]"]
+        for epoch, count in ((1, last(lines)), (2, last(lines)))
+    ]
+
+
+def last(lines: list[str]) -> int:
+    """Number of batches, as a log line says it."""
+    return int(lines[0].partition("batch [")[2].partition("/")[2].partition("]")[0])

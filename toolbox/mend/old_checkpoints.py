@@ -22,7 +22,6 @@ _REAL = {
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
     ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
 }
-_IGNORED = ("torch.optim", "dassl.optim", "numpy", "_codecs")  # schedules, optimisers, and a score as a NumPy number
 
 
 def read_old_weights(path: str | Path, map_location: Any = None) -> dict[str, Any]:
@@ -44,6 +43,15 @@ def read_old_weights(path: str | Path, map_location: Any = None) -> dict[str, An
     }
 
 
+def read_beside_scores(path: str | Path) -> Any:
+    """What a file holds, on the CPU, with stand-ins for NumPy's numbers in it.
+
+    Raises:
+        pickle.UnpicklingError: the file holds objects of any other kind.
+    """
+    return torch.load(path, map_location="cpu", pickle_module=_SCORES, weights_only=False)
+
+
 class _Ignored:
     """Stands where an object of the program was; takes any arguments and any state, and does nothing with them."""
 
@@ -55,18 +63,25 @@ class _Ignored:
 
 
 class _Unpickler(pickle._Unpickler):  # not the one in C: it makes a list as long as a place a file names
+    ignored = ("torch.optim", "dassl.optim", "numpy", "_codecs")  # schedules, optimisers, and a score as a NumPy number
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _REAL:
             return _REAL[module, name]
-        if any(module == known or module.startswith(f"{known}.") for known in _IGNORED):
+        if any(module == known or module.startswith(f"{known}.") for known in self.ignored):
             return _Ignored
         raise pickle.UnpicklingError(f"it wants {module}.{name}")
 
 
-def _load(file: Any, **options: Any) -> Any:
-    return _Unpickler(file, **options).load()
+class _ScoresUnpickler(_Unpickler):
+    ignored = ("numpy", "_codecs")
 
 
-_PICKLE = SimpleNamespace(
-    __name__=__name__, Unpickler=_Unpickler, load=_load
-)  # what torch.load asks of a pickle module
+def _pickle_module(unpickler: type[_Unpickler]) -> SimpleNamespace:
+    """What torch.load asks of a pickle module."""
+    return SimpleNamespace(
+        __name__=__name__, Unpickler=unpickler, load=lambda file, **options: unpickler(file, **options).load()
+    )
+
+
+_PICKLE, _SCORES = _pickle_module(_Unpickler), _pickle_module(_ScoresUnpickler)

@@ -10,9 +10,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from toolbox.checkpoints import load_checkpoint
+from toolbox.checkpoints import load_checkpoint, pointed_file
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
+from toolbox.plain import parse_json
 from toolbox.seals import check_seal, digest, seal
 from trainers.life.run import Run
 
@@ -61,6 +62,7 @@ def load_trained(trainer: Run, directory: Path, epoch: int | None) -> None:
     folder = _folder(directory, trainer.folder)
     path = _file(folder, epoch)
     state, meta = _read(path)
+    _check_finite(state, path)
     _check_classes(trainer, meta, path)
     trainer.model.make_room(state)
     own = trainer.model.state_dict()
@@ -124,12 +126,13 @@ def _file(folder: Path, epoch: int | None) -> Path:
         candidates = ["model-best.safetensors", "model-best.pth.tar"]
         pointer = folder / "checkpoint"
         if pointer.is_file():
-            last = pointer.read_text().strip()
+            last = pointed_file(folder)
             candidates += [f"{last.replace('.pth.tar', '')}.safetensors", last]
     for name in candidates:
         if (folder / name).is_file():
             return folder / name
-    there = sorted(int(f.name.rsplit("-", 1)[1]) for f in folder.glob("model.pth.tar-*"))
+    numbers = (f.name.rpartition("-")[2] for f in folder.glob("model.pth.tar-*"))
+    there = sorted(int(number) for number in numbers if re.fullmatch(r"[0-9]{1,9}", number))
     raise UserError(f"no {candidates[0]} in {folder}; epochs there: {', '.join(map(str, there)) or 'none'}")
 
 
@@ -145,12 +148,27 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         check_seal(meta, path, "delete it or load another epoch", state)
         return state, meta
     loaded: dict[str, Any] = load_checkpoint(str(path))
-    state = {k: v.float() if v.is_floating_point() else v for k, v in loaded["state_dict"].items()}
+    state = loaded.get("state_dict")
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise UserError(f"{path} holds no tensors by name under state_dict; load another epoch")
+    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
     return state, {"epoch": str(loaded.get("epoch", "?"))}
 
 
+def _check_finite(state: dict[str, Tensor], path: Path) -> None:
+    spoilt = [name for name, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if spoilt:
+        raise UserError(f"{path}: {spoilt[0]} holds NaN or infinite numbers, which predict nothing; load another epoch")
+
+
 def _check_classes(trainer: Run, meta: dict[str, str], path: Path) -> None:
-    theirs, ours = json.loads(meta.get("classnames", "null")), trainer.dm.dataset.classnames
+    ours = trainer.dm.dataset.classnames
+    try:
+        theirs = parse_json(meta.get("classnames", "null"))
+    except ValueError:
+        theirs = 0
+    if theirs is not None and not (isinstance(theirs, list) and all(isinstance(name, str) for name in theirs)):
+        raise UserError(f"{path}: its header names no classes; it is damaged, delete it or load another epoch")
     if trainer.model.for_classes and theirs is not None and theirs != ours:
         raise UserError(
             f"{path} was made for the classes {', '.join(theirs)} and says nothing about others ({', '.join(ours)}): "
@@ -164,7 +182,7 @@ def _differences(own: dict, state: dict, meta: dict, here: dict) -> list[str]:
         if key in meta and meta[key] != here[key]:
             if what is None:
                 what = "it was trained on backbone {} with other weights than this one, {}"
-                found.append(what.format(meta["backbone"], here["backbone"]))
+                found.append(what.format(meta.get("backbone", "?"), here["backbone"]))
             else:
                 found.append(what.format(meta[key], here[key]))
     for name in sorted(own.keys() | state.keys()):

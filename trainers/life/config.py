@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
 from yacs.config import CfgNode
 
 import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from toolbox.options import default_of
+from toolbox.plain import PlainError, parse_yaml, read_yaml
 from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.keys import PREC, check_values
@@ -82,7 +82,7 @@ def _merge(cfg: CfgNode, args: argparse.Namespace) -> None:
     _merge_flags(cfg, args)
     try:
         cfg.merge_from_list(args.opts)
-    except (KeyError, ValueError, AssertionError, SyntaxError) as error:
+    except (KeyError, ValueError, AssertionError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise UserError(f"command line: {_sentence(cfg, error)}") from error
     if cfg.DATASET.NAME:
         from datasets.readers import registry_name
@@ -96,14 +96,14 @@ def _merge_file(cfg: CfgNode, path: Path) -> None:
         raise UserError(f"no configuration at {path}" + (f"; {nearest(str(path), there)}" if there else ""))
     try:
         if path.name == RESULT:
-            tree = yaml.safe_load(read_result(path.parent)["config"])
+            tree = parse_yaml(read_result(path.parent)["config"])
             tree = {key: value for key, value in tree.items() if key not in ("OUTPUT_DIR", "RESUME")}  # that run's own
         else:
-            tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+            tree = read_yaml(path)
         cfg.merge_from_other_cfg(CfgNode(tree or {}))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not yaml: {' '.join(str(error).split())}") from error
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except PlainError as error:
+        raise UserError(f"{path} is not yaml: {error}") from error
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: {_sentence(cfg, error)}") from error
 
 

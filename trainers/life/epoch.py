@@ -56,7 +56,8 @@ class EpochTrainer(TrainerX):
         """As Dassl's, but what steps report is read only when it is printed: a GPU is never waited for in between."""
         self.num_batches = len(self.train_loader_x)
         self.set_model_mode("train")
-        progress, every = EpochProgress(self.epoch, self.max_epoch, self.num_batches), self.cfg.TRAIN.PRINT_FREQ
+        progress = EpochProgress(self.epoch, self.max_epoch, self.num_batches)
+        every = self.cfg.TRAIN.PRINT_FREQ or self.num_batches  # 0: the last line of an epoch alone
         reports, seconds = Reports(), 0.0
         for index, batch in enumerate(self.train_loader_x):
             self.batch_idx = index

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -22,10 +22,9 @@ from dassl.data.data_manager import build_data_loader
 from dassl.engine import TrainerX
 from dassl.utils import set_random_seed
 from datasets.cache import files_key
-from datasets.fewshot import writable
 from datasets.loader import ImageDataset
 from toolbox import random_states
-from toolbox.files import atomic_write
+from toolbox.files import atomic_write, writable
 from trainers.life.run import Run
 from vlm.prompts.prompted import PromptedCLIP
 from vlm.towers.block import unit
@@ -114,7 +113,8 @@ def of_loader(trainer: Run, loader: DataLoader, drawn: Sequence = ()) -> Feature
         values = compute(trainer, loader).cpu()
         if file is not None:
             meta = {"sha256": _digest(values), "backbone": trainer.model.clip.name}
-            atomic_write(file, lambda part: save_file({"features": values}, part, metadata=meta))
+            content = save({"features": values}, metadata=meta)  # in memory: save_file hides what is wrong with a disk
+            atomic_write(file, lambda part: part.write_bytes(content))
     _memory[key] = values
     _memory.move_to_end(key)
     while len(_memory) > 1 and sum(kept.nbytes for kept in _memory.values()) > KEPT:

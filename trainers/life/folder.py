@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dassl.utils import setup_logger
 from toolbox.errors import UserError
+from toolbox.plain import parse_json
 
 HELD = (errno.EACCES, errno.EAGAIN)
 HOLDER = ".lock-holder"
@@ -72,7 +73,7 @@ def _named_in(path: Path) -> Iterator[None]:
 
 def _remove_if_ended(path: Path, host: str) -> None:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = parse_json(path.read_text(encoding="utf-8"))
         pid, started, where = int(holder["pid"]), holder["started"], str(holder["host"])
     except FileNotFoundError:
         return
@@ -90,7 +91,7 @@ def _remove_if_ended(path: Path, host: str) -> None:
     claimed = path.with_name(f"{path.name}-{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(claimed)
-        if json.loads(claimed.read_text()) != holder:  # another process took it over since it was read
+        if parse_json(claimed.read_text()) != holder:  # another process took it over since it was read
             claimed.rename(path)
         claimed.unlink(missing_ok=True)
 

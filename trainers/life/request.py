@@ -1,7 +1,6 @@
 """What a command line asks for, compared with what its output folder holds: before data loaders, model and training."""
 
 import argparse
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from yacs.config import CfgNode
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.names import safe_name
-from toolbox.run_files import RESULT
+from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life import checkpoint, fingerprint
 
@@ -63,7 +62,7 @@ def config_name(file: str) -> str:
     path = Path(file)
     if path.name != RESULT:
         return path.stem
-    return str(json.loads(path.read_text(encoding="utf-8")).get("cfg", "default"))
+    return str(read_result(path.parent)["cfg"])
 
 
 def with_own_folder(cfg: CfgNode, args: argparse.Namespace) -> CfgNode:

@@ -2,6 +2,7 @@
 
 import platform
 import resource
+import shlex
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -73,7 +74,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": _hardware(trainer.device),
         "host": toolbox.host(),
-        "command": " ".join(sys.argv),
+        "command": shlex.join(sys.argv),
         "git": _git(),
         "config": _own_part(trainer).dump(),
         "synthetic": bool(getattr(dataset, "synthetic", False)),

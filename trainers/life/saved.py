@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor
 from yacs.config import CfgNode
 
 from dassl.data.transforms import build_transform
 from datasets.reading import Reading
 from toolbox.errors import UserError, nearest
+from toolbox.plain import parse_yaml
 from toolbox.run_files import REMEDY, RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.config import extend_cfg, methods
@@ -88,12 +88,12 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
 
 def _config(result: dict[str, Any], folder: Path) -> CfgNode:
     try:
-        cfg = CfgNode.load_cfg(result["config"])
+        cfg = CfgNode(parse_yaml(result["config"]))
         cfg.defrost()
         cfg.INPUT.setdefault("EXIF", False)  # runs that do not have the key were trained without it
         extend_cfg(cfg)  # keys that came after the run was made
         cfg.VERBOSE = False
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError, AssertionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, AssertionError) as error:
         raise UserError(f"{folder / RESULT}: its configuration cannot be read ({error}); {REMEDY}") from error
     cfg.freeze()
     return cfg

@@ -157,7 +157,7 @@ def _in_one_line(folder: Path) -> Iterator[None]:
         ours = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
         if error.errno not in FULL and not ours:
             raise
-        where = error.filename if ours else folder
+        where = error.filename if ours else folder / "log.txt"  # all others who write name their file
         raise UserError(f"cannot write {where}: {os.strerror(error.errno)}; mend that, then {again}") from error
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):

@@ -25,7 +25,7 @@ def test_run(run: Run, split: str) -> float:
     loader = run.val_loader if split == "val" and run.val_loader is not None else run.test_loader
     print(f"Evaluate on the *{'val' if loader is run.val_loader else 'test'}* set")
     evaluator = build_evaluator(run.cfg, lab2cname=run.lab2cname)
-    began, logits, labels, paths = time.time(), [], [], []
+    began, logits, labels, paths = time.monotonic(), [], [], []
     for output, label, files in outputs(run, loader):
         if not torch.isfinite(output).all():
             raise UserError(f"logits are not finite for images among {', '.join(files)}: no result is written")
@@ -37,7 +37,7 @@ def test_run(run: Run, split: str) -> float:
     for name, value in scores.items():
         run.write_scalar(f"{split}/{name}", value, getattr(run, "epoch", 0))
     if loader is run.test_loader:
-        _write_result(run, torch.cat(logits), torch.cat(labels), paths, time.time() - began)
+        _write_result(run, torch.cat(logits), torch.cat(labels), paths, time.monotonic() - began)
     return next(iter(scores.values()))
 
 

@@ -8,12 +8,15 @@ from torch import Tensor
 from transformers import CLIPConfig
 
 from toolbox.errors import UserError
+from toolbox.names import check_name
 from vlm.backbone import Backbone
 from vlm.loading.openclip import build, read_json
 from vlm.loading.weights import read_weights
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+INDEXES = tuple(f"{file}.index.json" for file in WEIGHTS)
+"""Beside weights in several files: which tensor is in which."""
 VOCABULARY = 49408  # CLIP's; another size is another tokeniser
 
 _OUTSIDE = {
@@ -57,7 +60,10 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
     config = read_json(folder / CONFIG)
     if config.get("model_type") != "clip":
         raise UserError(f"backbone {name}: {folder / CONFIG} describes a {config.get('model_type')!r}, not a CLIP")
-    config = CLIPConfig.from_dict(config)
+    try:
+        config = CLIPConfig.from_dict(config)
+    except Exception as error:  # of whatever kind the library makes it
+        raise UserError(f"backbone {name}: {folder / CONFIG} is no CLIP's ({error})") from error
     if config.text_config.vocab_size != VOCABULARY:
         raise UserError(
             f"backbone {name}: {config.text_config.vocab_size} word pieces; only CLIP's {VOCABULARY} are supported"
@@ -65,14 +71,39 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
 
     def weights() -> dict[str, Tensor]:
         path = fetch(*WEIGHTS)
-        if path is None:
-            raise UserError(f"backbone {name}: no weights beside {folder / CONFIG}; expected {' or '.join(WEIGHTS)}")
-        return openai_names(read_weights(path))
+        if path is not None:
+            return openai_names(read_weights(path))
+        index = fetch(*INDEXES)
+        if index is not None:
+            return openai_names(read_shards(name, index, fetch))
+        expected = " or ".join((*WEIGHTS, *INDEXES))
+        raise UserError(f"backbone {name}: no weights beside {folder / CONFIG}; expected {expected}")
 
     found = fetch("preprocessor_config.json")
     preprocess = read_json(found) if found is not None else {}
     preprocess = {"mean": preprocess.get("image_mean"), "std": preprocess.get("image_std")}
     return build(name, open_clip_config(name, config), preprocess, weights)
+
+
+def read_shards(name: str, index: Path, fetch: Callable[..., Path | None]) -> dict[str, Tensor]:
+    """Weights that lie in several files, which `index` names.
+
+    Raises:
+        UserError: the index is none, or a file or a tensor that it names is missing.
+    """
+    where = read_json(index).get("weight_map")
+    if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
+        raise UserError(f"backbone {name}: {index} has no weight_map of tensors to files")
+    state: dict[str, Tensor] = {}
+    for file in sorted(set(where.values())):
+        path = fetch(check_name(file, f"{index.name}: the file"))
+        if path is None:
+            raise UserError(f"backbone {name}: no {file}, which {index} names; fetch it too")
+        state |= read_weights(path)
+    missing = [key for key in where if key not in state]
+    if missing:
+        raise UserError(f"backbone {name}: {where[missing[0]]} lacks {missing[0]}, which {index} names; fetch it again")
+    return state
 
 
 def open_clip_config(name: str, config: CLIPConfig) -> dict:

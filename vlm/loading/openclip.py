@@ -1,6 +1,5 @@
 """Backbones in open_clip's format: one of its models with a tag, or a folder with `open_clip_config.json` and weights."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from open_clip.model import _build_text_tower, _build_vision_tower
 from torch import Tensor, nn
 
 from toolbox.errors import UserError, nearest
+from toolbox.plain import parse_json
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
 from vlm.loading import hub
 from vlm.loading.bert_weights import bert_tower, check_bert
@@ -89,7 +89,10 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
         UserError: a file is missing or not what it should be, or prompts cannot enter the model.
     """
     config = read_json(folder / CONFIG)
-    if not {"embed_dim", "vision_cfg", "text_cfg"} <= set(config.get("model_cfg", {})):
+    model = config.get("model_cfg")
+    if not isinstance(model, dict) or not all(isinstance(model.get(key), dict) for key in ("vision_cfg", "text_cfg")):
+        model = {}
+    if "embed_dim" not in model:
         raise UserError(f"{folder / CONFIG} has no model_cfg with embed_dim, vision_cfg and text_cfg")
 
     def weights() -> dict[str, Tensor]:
@@ -100,7 +103,7 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
             )
         return read_weights(path)
 
-    return build(name, config["model_cfg"], config.get("preprocess_cfg", {}), weights, fetch)
+    return build(name, model, config.get("preprocess_cfg") or {}, weights, fetch)
 
 
 def build(
@@ -129,6 +132,8 @@ def build(
     else:
         check_text(name, text)
     state = weights()
+    if "logit_scale" not in state or state["logit_scale"].numel() != 1:
+        raise UserError(f"backbone {name}: the checkpoint has no number logit_scale; it is not of a CLIP")
     image_state, text_state = _split(state)
     image = image_tower(name, fill(visual, image_state, f"backbone {name}, image tower"))
     if text is None:
@@ -177,7 +182,7 @@ def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tenso
 def read_json(path: Path) -> dict:
     """A JSON object from a file; UserError if it is none."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):

@@ -4,9 +4,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from toolbox.errors import UserError
+from toolbox.plain import PlainError, read_yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "backbones"
 
@@ -44,9 +43,9 @@ class Preset:
     def read(cls, path: Path) -> "Preset":
         """Raises UserError if the file is not yaml, or lacks a fact or has one too many."""
         try:
-            facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+            facts = read_yaml(path)
             return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
-        except (yaml.YAMLError, TypeError, AttributeError) as error:
+        except (PlainError, TypeError, AttributeError) as error:
             known = ", ".join(field.name for field in fields(cls))
             raise UserError(f"{path}: {' '.join(str(error).split())}; a preset has {known}") from error
 

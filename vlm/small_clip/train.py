@@ -106,7 +106,7 @@ def train(images: np.ndarray, seen: list[dict[str, str]], steps: int, batch: int
     rng, captions = np.random.default_rng(seed), Captions()
     model, heads = start(len(captions.ids))
     adam, schedule = optimiser([model, heads], steps, lr)
-    order, recent, started = rng.permutation(len(images)), [], time.time()
+    order, recent, started = rng.permutation(len(images)), [], time.monotonic()
     for step in range(steps):
         if (step + 1) * batch % len(images) < batch:
             order = rng.permutation(len(images))
@@ -128,7 +128,7 @@ def train(images: np.ndarray, seen: list[dict[str, str]], steps: int, batch: int
         recent = [*recent[-49:], (contrast.item(), read.item())]
         if (step + 1) % 50 == 0:
             means = "contrast {:.3f} facts {:.3f}".format(*np.mean(recent, axis=0))
-            print(f"step {step + 1}/{steps} {means} time {time.time() - started:.0f} s", flush=True)
+            print(f"step {step + 1}/{steps} {means} time {time.monotonic() - started:.0f} s", flush=True)
     return model.eval(), captions.ids
 
 
@@ -153,12 +153,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="processes that draw, threads that train (default: 2)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    started = time.time()
+    started = time.monotonic()
     images, cells = draw_pool(args.images, args.seed, args.threads)
-    print(f"drew {len(images)} cells in {time.time() - started:.0f} s", flush=True)
+    print(f"drew {len(images)} cells in {time.monotonic() - started:.0f} s", flush=True)
     model, ids = train(images, [facts(c) for c in cells], args.steps, args.batch, args.lr, args.seed)
     save(model, ids, args.out)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {time.time() - started:.0f} s in all")
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {time.monotonic() - started:.0f} s in all")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class SimpleTrainer(TrainerBase):
     def before_train(self) -> None:
         self.start_epoch = self.resume_model_if_exist(self.cfg.RESUME or self.output_dir)
         self.init_writer(str(Path(self.output_dir) / "tensorboard"))
-        self.time_start = time.time()
+        self.time_start = time.monotonic()
 
     def after_train(self) -> None:
         print("Finish training")
@@ -88,7 +88,7 @@ class SimpleTrainer(TrainerBase):
             else:
                 print("Deploy the last-epoch model")
             self.test()
-        print(f"Elapsed: {datetime.timedelta(seconds=round(time.time() - self.time_start))}")
+        print(f"Elapsed: {datetime.timedelta(seconds=round(time.monotonic() - self.time_start))}")
         self.close_writer()
 
     def after_epoch(self) -> None:
@@ -136,7 +136,7 @@ class SimpleTrainer(TrainerBase):
         """One epoch of `self.num_batches` batches: `forward_backward(*batch)` for each, with log lines and events."""
         self.set_model_mode("train")
         progress = EpochProgress(self.epoch, self.max_epoch, self.num_batches)
-        every = self.cfg.TRAIN.PRINT_FREQ
+        every = self.cfg.TRAIN.PRINT_FREQ or self.num_batches  # 0: the last line of an epoch alone
         for self.batch_idx, batch in enumerate(batches):
             progress.data_ready()
             progress.step_done(self.forward_backward(*batch))

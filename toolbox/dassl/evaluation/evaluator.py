@@ -1,5 +1,6 @@
 """Accuracy and macro F1 over a split, printed as the `=> result` block that other people's scripts parse."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 from yacs.config import CfgNode
 
 from toolbox.errors import UserError
-from toolbox.files import atomic_path
+from toolbox.files import atomic_write
 
 from .build import EVALUATOR_REGISTRY
 
@@ -92,6 +93,7 @@ class Classification(EvaluatorBase):
     def _save_confusion(self, true: np.ndarray, predicted: np.ndarray) -> None:
         """Write the matrix (true class, predicted class), rows summing to 1, as a tensor."""
         path = Path(self.cfg.OUTPUT_DIR) / "cmat.pt"
-        with atomic_path(path) as part:
-            torch.save(torch.from_numpy(confusion_matrix(true, predicted, normalize="true")), part)
+        content = io.BytesIO()  # in memory: torch's own writer hides what is wrong with a disk
+        torch.save(torch.from_numpy(confusion_matrix(true, predicted, normalize="true")), content)
+        atomic_write(path, lambda part: part.write_bytes(content.getbuffer()))
         print(f"Confusion matrix is saved to {path}")

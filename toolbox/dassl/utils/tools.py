@@ -20,6 +20,7 @@ from tqdm import tqdm
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_path, atomic_text
 from toolbox.images import read_image
+from toolbox.plain import parse_json
 
 __all__ = [
     "check_availability",
@@ -54,7 +55,7 @@ def check_isfile(fpath: str) -> bool:
 def read_json(fpath: str) -> Any:
     """Contents of a JSON file; UserError names one that is missing or not JSON."""
     try:
-        return json.loads(Path(fpath).read_text(encoding="utf-8"))
+        return parse_json(Path(fpath).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {fpath}: {error.strerror}") from error
     except ValueError as error:

@@ -1,0 +1,72 @@
+"""A sweep that is told to stop, or killed, leaves no process behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmark.stopping import LINE, STOPPED
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 120.0
+
+
+@pytest.fixture
+def start(configs, tmp_path):
+    """Start a sweep of two runs that do not end, on so many workers; returns it and the ids of those at work on the runs."""
+    started = []
+
+    def begin(workers: int, *words: str) -> tuple[subprocess.Popen, set[int]]:
+        command = [sys.executable, "-m", "benchmark.run", "few_shot", "--methods", "CoOp", "--seeds", "1", "2"]
+        command += ["--configs", str(configs), "--runner", "tests.benchmark.runs_on_disk:wait", *words]
+        command += ["--workers", str(workers)]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        until(lambda: len(list(tmp_path.rglob("pid"))) == workers or process.poll() is not None)
+        found = list(tmp_path.rglob("pid"))
+        assert found, process.communicate()[1]
+        return process, {int(path.read_text()) for path in found}
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def until(true) -> bool:
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_is_one_line_and_143(start, workers):
+    process, at_work = start(workers)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == STOPPED
+    assert [line for line in said.splitlines() if "runs to do" not in line] == [LINE]
+    assert all(map(gone, at_work))
+
+
+def test_workers_die_with_a_sweep_that_is_killed(start):
+    process, at_work = start(2)
+    assert process.pid not in at_work
+    process.kill()
+    process.wait()
+    assert until(lambda: all(map(gone, at_work)))
