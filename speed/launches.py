@@ -97,7 +97,7 @@ def build(method: type[PromptTrainer], clip: Backbone, classnames: list[str], ro
     if "ROWS_FILE" in cfg.TRAINER[method.section]:
         cfg.TRAINER[method.section].ROWS_FILE = str(rows)
     trainer = object.__new__(method)
-    trainer.cfg, trainer.dm = cfg, SimpleNamespace(dataset=SimpleNamespace(classnames=classnames))
+    trainer.cfg, trainer.dm = cfg, SimpleNamespace(dataset=SimpleNamespace(classnames=classnames, name="drawn"))
     with contextlib.redirect_stdout(io.StringIO()):
         return trainer.make_model(clip, classnames).to(clip.device)
 
@@ -117,7 +117,7 @@ def training_step(model: PromptedCLIP, images: Tensor, precision: Precision) -> 
         model.train().zero_grad(set_to_none=True)
         with precision.context():
             loss = model.loss(images, labels)[1]
-        loss.backward()
+        model.backward(loss)
 
     return step
 

@@ -26,16 +26,17 @@ from torch.optim.lr_scheduler import LRScheduler
 import toolbox
 import vlm
 from dassl.data import DataManager
-from dassl.engine import TrainerX
 from dassl.metrics import compute_accuracy
 from dassl.optim import build_lr_scheduler, build_optimizer
 from datasets.loader import ImageDataset, quiet_when_left_alone
 from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers.life import checkpoint, distributed, features, fingerprint, finite
+from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.descent import accuracy, balanced_accuracy, descend, shuffled
+from trainers.life.epoch import EpochTrainer
 from trainers.life.features import Features
+from trainers.life.passes import Passes
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
 from trainers.life.recording import RELATIVE, Column, Recording  # noqa: F401  RELATIVE is for methods
@@ -54,7 +55,7 @@ TEMPLATES_HELP = (
 )
 
 
-class PromptTrainer(TrainerX):
+class PromptTrainer(EpochTrainer):
     """Base of all methods.
 
     Class attributes:
@@ -187,31 +188,34 @@ class PromptTrainer(TrainerX):
             self.optim = self.make_optimizer()
             self.sched = self.make_schedule()
         self.register_model(self.folder, self.model, self.optim, self.sched)
-        self.loss = distributed.loss_of(self.model) if self.trains else None
+        if self.trains:
+            loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
+            why_not = self._why_no_graph()
+            self.passes = Passes(loss, self.model, self.precision, graph, why_not, self.model.backward)
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
 
+    def _why_no_graph(self) -> str:
+        if self.device.type != "cuda":
+            return "there is no GPU"
+        return "several processes share the run" if distributed.world() > 1 else ""
+
     # Training
 
-    def forward_backward(self, batch: dict) -> dict[str, float]:
-        began = time.perf_counter()
+    def forward_backward(self, batch: dict) -> dict[str, Tensor]:
+        """One step. What it reports stays on the device; nothing here may wait for it."""
         images, labels = self.parse_batch_train(batch)
-        with self.precision.context():
-            logits, loss = self.loss(images, labels)
-        if not torch.isfinite(loss):
-            raise finite.broken(self, batch)
-        self.precision.step(loss, self.optim, self.model)
+        logits, loss = self.passes(images, labels)
+        self.precision.update(self.optim, self.model.max_grad_norm)
         if self.schedule_by == "step" or self.batch_idx + 1 == self.num_batches:
             self.update_lr()
-        summary = {"loss": loss.item(), "acc": compute_accuracy(logits, labels)[0].item()}
-        self.step_seconds.append(time.perf_counter() - began)
-        return summary
+        return {"loss": loss.detach(), "acc": compute_accuracy(logits.detach(), labels)[0]}
 
     def parse_batch_train(self, batch: dict) -> tuple[Tensor, Tensor]:
-        return batch["img"].to(self.device), batch["label"].to(self.device)
+        return batch["img"].to(self.device, non_blocking=True), batch["label"].to(self.device, non_blocking=True)
 
     def after_epoch(self) -> None:
-        finite.check(self)
+        self._check_finite()
         if self.gaussian is not None:
             self.gaussian.add()
             if self.epoch + 1 == self.max_epoch:

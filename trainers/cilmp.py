@@ -163,8 +163,11 @@ class CILMP(PromptTrainer):
     def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
         o = cfg.TRAINER.CILMP
         kept = kept_rows(cls._kept(o, trained_in), classnames, o.ROWS)
-        plain = {"plain words": digest(plain_words(dataset))} if o.ROWS == "planted" else {}
-        return {"rows": kept.id["sha256"] if kept else read_store(cls._store(o, dataset)).meta["sha256"], **plain}
+        if kept:
+            return {"rows": kept.id["sha256"]}
+        meta = read_store(cls._store(o, dataset)).meta
+        plain = {"plain words": digest(plain_words(meta.get("dataset", dataset)))} if o.ROWS == "planted" else {}
+        return {"rows": meta["sha256"], **plain}
 
     @staticmethod
     def _kept(options, trained_in: Path | None) -> list[Path | str | None]:

@@ -10,7 +10,7 @@ from toolbox.options import Option
 from trainers.base import MOST_TEXT, PromptTrainer
 from trainers.coop import given_or_drawn_ctx
 from vlm.backbone import Backbone
-from vlm.prompts.chunks import images_per_chunk, in_chunks
+from vlm.prompts.chunks import BUDGET, in_chunks, kept
 from vlm.prompts.prompted import PromptedCLIP
 from vlm.towers.text import ContextLayout
 from vlm.towers.tokens import NameTokens
@@ -44,8 +44,8 @@ class CoCoOpModel(PromptedCLIP):
         text, layout = self.clip.text, self.layout
         ctx = self.ctx + self.meta_net(image_features)[:, None]
         tokens = layout.packed.count * layout.packed.length
-        size = images_per_chunk(tokens, text.width, text.token_embedding.element_size())
-        return in_chunks(lambda part: text(part, layout), ctx, size)
+        images = max(1, BUDGET // kept(text, tokens, tokens))
+        return in_chunks(lambda part: text(part, layout), ctx.split(images))
 
     def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:
         for name, parameter in self.named_parameters():

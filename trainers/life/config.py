@@ -32,6 +32,7 @@ def extend_cfg(cfg: CfgNode) -> None:
 
     extend_datasets(cfg)
     cfg.setdefault("WANDB", "")  # Weights & Biases project, beside TensorBoard
+    cfg.TRAIN.setdefault("CUDA_GRAPH", "auto")
     # Pixels a side if not the backbone's own: its position embeddings are resized. 0 leaves them as they were trained.
     cfg.MODEL.BACKBONE.setdefault("IMAGE_SIZE", 0)
     for method in methods():

@@ -37,6 +37,7 @@ FREE = {
     "DATALOADER.CACHE_DIR": "where decoded images are kept",
     "MODEL.BACKBONE.NAME": "may be a path; its file name and weights are compared",
     "USE_CUDA": "hardware",
+    "TRAIN.CUDA_GRAPH": "how a step is launched, not what it computes",
     "DATALOADER.TEST.BATCH_SIZE": "a memory limit; images are tested one by one",
     "TRAIN.CHECKPOINT_FREQ": "which epochs are kept",
     "TRAIN.PRINT_FREQ": "what is printed",

@@ -32,6 +32,9 @@ KEYS: dict[str, Option] = {
     "OPTIM.WARMUP_CONS_LR": Option(None, "learning rate of a constant warm-up", 0.0, 1e6),
     "TRAIN.PRINT_FREQ": Option(None, "steps between lines of the log; 0 prints the last of an epoch alone", 0),
     "TRAIN.CHECKPOINT_FREQ": Option(None, "epochs between checkpoints that are kept; 0 keeps the last alone", 0),
+    "TRAIN.CUDA_GRAPH": Option(
+        None, "record the training step once and replay it on a GPU", choices=("auto", "on", "off")
+    ),
     "TEST.FINAL_MODEL": Option(None, "which epoch's weights are tested", choices=("last_step", "best_val")),
     "TEST.SPLIT": Option(None, "which images are tested", choices=("test", "val")),
 }

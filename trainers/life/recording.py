@@ -10,7 +10,7 @@ stand under its name, and it is called by its program's name too, "jusiro/CLAP c
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,12 +70,14 @@ class Recording:
 
     Attributes:
         part: which of several methods is replayed, as the case calls it; "" for a case of one.
+        dtype: of the CLIP's weights.
     """
 
     path: Path
     case: Content
     arrays: Content
     part: str = ""
+    dtype: torch.dtype = torch.float32
 
     @classmethod
     def read(cls, path: str | Path) -> "Recording":
@@ -116,12 +118,18 @@ class Recording:
 
     def of(self, part: str) -> "Recording":
         """The same recording, for one of its methods."""
-        return Recording(self.path, self.case, self.arrays, part)
+        return replace(self, part=part)
+
+    def on(self, device: str | torch.device, dtype: torch.dtype = torch.float32) -> "Recording":
+        """With its arrays on another device, where `model` then builds too, with the CLIP's weights in `dtype`."""
+        arrays = {name: array.to(device) for name, array in self.arrays.items()}
+        return replace(self, arrays=Content(self.path, arrays), dtype=dtype)
 
     def clip(self) -> Backbone:
         """The recorded CLIP."""
         state = random_state(self.case["clip"], self.case["clip_seed"])
-        return from_open_clip_model("recording", openai_model(state))
+        clip = from_open_clip_model("recording", openai_model(state)).cast(self.dtype)
+        return clip.to(next(iter(self.arrays.values())).device)
 
     def any_clip(self, embed_dim: int) -> Backbone:
         """A small CLIP at the recorded scale for cases that are features alone; the same object for all of one size."""
@@ -131,7 +139,8 @@ class Recording:
 
     def model(self, method: type) -> PromptedCLIP:
         """The method's model on the recorded CLIP with the recorded parameters."""
-        model = method.from_recording(self.clip(), self.case, self.arrays)
+        clip = self.clip()
+        model = method.from_recording(clip, self.case, self.arrays).to(clip.device)
         for name, parameter, index in model.reference_parameters():
             place = parameter.data if index is None else parameter.data[index]
             recorded = self.arrays.get(f"param/{name}")

@@ -1,28 +1,37 @@
 """Images times classes in pieces that fit a memory budget, for text features that depend on the image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-BUDGET = 64 << 20  # bytes that the tokens of one chunk may take in each layer
+from vlm.towers.text import TextTower
+
+BUDGET = 2 << 30  # bytes that what is computed together may keep for the backward pass, all layers summed
+
+Piece = TypeVar("Piece")
 
 
-def images_per_chunk(tokens: int, width: int, element_size: int, budget: int = BUDGET) -> int:
-    """How many images fit `budget` bytes when each brings `tokens` tokens of `width`; at least one."""
-    # The MLP's hidden layer, 4 x width, is the widest thing computed for each token.
-    return max(1, budget // (tokens * 4 * width * element_size))
+def kept(text: TextTower, tokens: int, keys: int) -> int:
+    """Bytes that a pass of `tokens` tokens over `keys` keys keeps: of all layers with gradients, otherwise of one."""
+    # A token's input, query, key, value, what it attended to, the sum, and the MLP's hidden layer of 4 x width.
+    values = (10 * tokens + 2 * keys) * text.width
+    return values * text.token_embedding.element_size() * (text.depth if torch.is_grad_enabled() else 1)
 
 
-def in_chunks(function: Callable[[Tensor], Tensor], batch: Tensor, size: int, dim: int = 0) -> Tensor:
-    """`function` over pieces of `batch` of `size` along `dim`, put together along axis 0.
+def in_chunks(
+    function: Callable[[Piece], Tensor], pieces: Sequence[Piece], dim: int = 0, random: bool = False
+) -> Tensor:
+    """`function` of each piece, put together along `dim`.
 
     Where several pieces need gradients, each is computed again in the backward pass, so that one at a time is in memory.
+    With `random`, it draws the same random numbers again; to keep their state is not possible in a CUDA graph.
     """
-    pieces = batch.split(size, dim=dim)
     if len(pieces) == 1:
-        return function(batch)
+        return function(pieces[0])
     if torch.is_grad_enabled():
-        return torch.cat([checkpoint(function, piece, use_reentrant=False) for piece in pieces])
-    return torch.cat([function(piece) for piece in pieces])
+        kept_state = {"use_reentrant": False, "preserve_rng_state": random}
+        return torch.cat([checkpoint(function, piece, **kept_state) for piece in pieces], dim)
+    return torch.cat([function(piece) for piece in pieces], dim)

@@ -2,65 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.prompts.chunks import BUDGET, in_chunks
+from vlm.prompts.chunks import BUDGET, in_chunks, kept
 from vlm.prompts.intervention import Intervention, LowRankProjection, dropout_mask
-from vlm.prompts.rows import RowBatch
-from vlm.reading import LowRankReader
-from vlm.towers.ragged import Packed, Token
+from vlm.prompts.rows import RowBatch, RowLayout
+from vlm.towers.reading import LowRankReader
 from vlm.towers.text import TextTower
 from vlm.towers.tokens import NameTokens
-
-
-class RowLayout:
-    """Where the parts of [start][ctx][rows][name].[end] lie in each class's prompt.
-
-    Attributes:
-        reading: where start and names lie in layers that only read context and rows; their table is `words`.
-        whole: where all lie in layers where all are tokens, as indices into
-            [tokens of the former][context][middles of all classes][ends of all classes].
-        middle_position, end_position: of the rows, (n_cls, middle) with -1 where a class has fewer, (n_cls, ends).
-    """
-
-    def __init__(self, text: TextTower, names: NameTokens, rows: RowBatch, n_ctx: int) -> None:
-        pieces, first, device = names.whole, 1 + n_ctx, text.device
-        p, s, m = rows.prefix.shape[1], rows.suffix.shape[1], rows.middle.shape[1]
-        lengths = torch.tensor(rows.lengths)[:, None]
-        at, inner = torch.arange(p + s), torch.arange(m)
-        # Rows at the ends: the prefix begins behind the context, the suffix ends where the class's rows end.
-        self.end_position = (first + torch.where(at < p, at, lengths + at - p - s)).to(device)
-        self.middle_position = torch.where(inner < lengths - p - s, first + p + inner, -1).to(device)
-        with torch.no_grad():
-            self.words = text.embed([text.vocabulary.start, *(t for x in pieces for t in x)])
-        start, names_at, seen = [(0, 0)], [], 1
-        for length, x in zip(rows.lengths, pieces, strict=True):
-            names_at.append([(seen + i, first + length + i) for i in range(len(x))])
-            seen += len(x)
-        shared, own = (start, names_at) if text.causal else ([], [start + x for x in names_at])
-        read = [torch.arange(1, first), self.middle_position, self.end_position]
-        self.reading = Packed(shared, own, text.causal, self.words, read)
-        self.whole = self._whole(shared, own, n_ctx, text.causal)
-
-    def _whole(self, shared: list[Token], own: list[list[Token]], n_ctx: int, causal: bool) -> Packed:
-        at_ctx = self.reading.count * self.reading.length
-        ctx = [(at_ctx + i, 1 + i) for i in range(n_ctx)]
-        rows, index = [[] for _ in own], at_ctx + n_ctx
-        for positions in (self.middle_position, self.end_position):
-            for c, of_class in enumerate(positions.tolist()):
-                rows[c] += [(index + i, position) for i, position in enumerate(of_class) if position >= 0]
-                index += len(of_class)
-        shared = [(i, position) for i, (_, position) in enumerate(shared)]
-        own = [
-            [(i, position) for i, (_, position) in zip(at, x, strict=True)]
-            for at, x in zip(self.reading.at, own, strict=True)
-        ]
-        if causal:
-            return Packed(shared + ctx, [r + x for r, x in zip(rows, own, strict=True)], causal, self.words)
-        return Packed(shared, [x + ctx + r for r, x in zip(rows, own, strict=True)], causal, self.words)
 
 
 @dataclass
@@ -84,6 +37,19 @@ class Prepared:
     middle: Tensor | None = None
 
 
+@dataclass
+class Part:
+    """Some of the classes: as many as are computed together."""
+
+    rows: RowBatch
+    layout: RowLayout
+    prepared: Prepared | None = None  # kept during an evaluation
+
+    @property
+    def n_cls(self) -> int:
+        return len(self.rows.lengths)
+
+
 class ConditionalText(nn.Module):
     """Trained parts of the text branch, and the text features they give for each image.
 
@@ -98,7 +64,7 @@ class ConditionalText(nn.Module):
         embed_dim: width of image features.
         dropout: on intervened rows.
         dropout_per_image: a mask of its own for each image, as in the reference; dearer in memory.
-        budget: bytes that one chunk of images and classes may take.
+        budget: bytes that the images and classes computed together may keep for the backward pass.
 
     Raises:
         UserError: prefix + suffix exceed a class's rows, rows differ in width, or depth exceeds the tower's.
@@ -123,16 +89,15 @@ class ConditionalText(nn.Module):
         self._check(rows, names, depth, text.depth, prefix, suffix)
         object.__setattr__(self, "text", text)  # frozen and shared: no part of this module's state
         self.dropout, self.dropout_per_image, self.budget = dropout, dropout_per_image, budget
-        rows = [r.to(text.device) for r in rows]
+        self.ends, self.all_rows, self.pieces = (prefix, suffix), [r.to(text.device) for r in rows], names.whole
         llm_dim = rows[0].shape[1]
-        self.rows = RowBatch.cut(rows, prefix, suffix)
-        self._prepared: Prepared | None = None
-        self.layout = RowLayout(text, names, self.rows, len(ctx))
+        self._cuts: dict[int, list[Part]] = {}  # by the number of classes in each
         deeper = torch.empty(depth - 1, *ctx.shape).normal_(std=0.02)
         self.ctx = nn.Parameter(torch.cat([ctx.float().cpu()[None], deeper]))
         self.prefix = Intervention(depth, llm_dim, embed_dim, rank)
         self.suffix = Intervention(depth, llm_dim, embed_dim, rank)
         self.projection = LowRankProjection(depth, llm_dim, text.width, rank)
+        self._cut_classes()
 
     @staticmethod
     def _check(rows: Sequence[Tensor], names: NameTokens, depth: int, layers: int, prefix: int, suffix: int) -> None:
@@ -156,8 +121,14 @@ class ConditionalText(nn.Module):
     def depth(self) -> int:
         return len(self.ctx)
 
+    @cached_property
+    def rows(self) -> RowBatch:
+        """Of all classes."""
+        return RowBatch.cut(self.all_rows, *self.ends)
+
     def train(self, mode: bool = True) -> "ConditionalText":
-        self._prepared = None
+        for part in (part for cut in self._cuts.values() for part in cut):
+            part.prepared = None
         return super().train(mode)
 
     def forward(self, image_features: Tensor) -> Tensor:
@@ -166,41 +137,64 @@ class ConditionalText(nn.Module):
         Args:
             image_features: (batch, E), normalised.
         """
-        # Coordinates are k wide and few: float32 costs nothing here and keeps sums over D exact under half precision.
-        with torch.autocast(image_features.device.type, enabled=False):
-            prepared = self._prepare(len(image_features))
-            moved = self._moved(image_features.float(), prepared)
-        return in_chunks(lambda chunk: self._features(chunk, prepared), moved, self._images_per_chunk(), dim=1)
+        masked = self.training and self.dropout > 0
+        return in_chunks(lambda part: self._of_classes(part, image_features), self._cut_classes(), dim=1, random=masked)
 
-    def _prepare(self, batch: int) -> Prepared:
+    def _cut_classes(self) -> list[Part]:
+        each, alone = self._bytes()
+        size = max(1, min(self.budget // 2 // max(each, alone), len(self.pieces)))
+        if size not in self._cuts:
+            self._cuts[size] = parts = []
+            for i in range(0, len(self.pieces), size):
+                rows = RowBatch.cut(self.all_rows[i : i + size], *self.ends)
+                parts.append(Part(rows, RowLayout(self.text, self.pieces[i : i + size], rows, self.ctx.shape[1])))
+        return self._cuts[size]
+
+    def _bytes(self) -> tuple[int, int]:
+        """What a class keeps for the backward pass: with each image, and once."""
+        own, rows = max(map(len, self.pieces)), max(map(len, self.all_rows))
+        each = kept(self.text, own, rows + own)
+        # Dropout masks, and rows under them, are as wide as the language model.
+        masked = self.training and self.dropout > 0
+        once = 2 * masked * self.depth * sum(self.ends) * self.all_rows[0].shape[1] * 4
+        return (each + once, 0) if self.dropout_per_image else (each, once)
+
+    def _of_classes(self, part: Part, f: Tensor) -> Tensor:
+        # Coordinates are k wide and few: float32 costs nothing here and keeps sums over D exact under half precision.
+        with torch.autocast(f.device.type, enabled=False):
+            prepared = self._prepared(part, len(f))
+            moved = self._moved(f.float(), part, prepared)
+        images = max(1, self.budget // 2 // (self._bytes()[0] * part.n_cls))
+        return in_chunks(lambda m: self._features(m, part, prepared), moved.split(images, dim=1))
+
+    def _prepared(self, part: Part, batch: int) -> Prepared:
         """Made for each training step; once an evaluation."""
         if torch.is_grad_enabled() or self.training:
-            return self._prepare_parts(batch)
-        if self._prepared is None:
-            self._prepared = self._prepare_parts(batch)
-        return self._prepared
+            return self._prepare(part, batch)
+        if part.prepared is None:
+            part.prepared = self._prepare(part, batch)
+        return part.prepared
 
-    def _prepare_parts(self, batch: int) -> Prepared:
-        text, layout = self.text, self.layout
+    def _prepare(self, part: Part, batch: int) -> Prepared:
+        text, layout, inner = self.text, part.layout, part.rows.middle
         first, low, last = self._by_kind(self.projection.B)
         made = Prepared([], first, last, LowRankReader(text.reader, low, first=1))
-        for rows, intervention in ((self.rows.prefix, self.prefix), (self.rows.suffix, self.suffix)):
+        for rows, intervention in ((part.rows.prefix, self.prefix), (part.rows.suffix, self.suffix)):
             rows, mask = rows.flatten(0, 1), None
             if self.training and self.dropout > 0:
                 images = batch if self.dropout_per_image else 1
                 mask = dropout_mask((self.depth, images, *rows.shape), self.dropout, rows)
             made.moving.append(intervention.prepare(rows, self.projection.A, mask))
-        fixed = self.projection.coordinates(self.rows.middle.flatten(0, 1))
-        fixed = fixed.unflatten(1, self.rows.middle.shape[:2])[:, None]
+        fixed = self.projection.coordinates(inner.flatten(0, 1)).unflatten(1, inner.shape[:2])[:, None]
         if self.reading:
             first, low, _ = self._by_kind(self.ctx)
             first = text.enter(first.to(text.dtype), slice(1, 1 + first.shape[1]))
             ctx = text.reader(torch.cat([first.to(low.dtype), low]))[:, None, None]
-            middle = torch.cat(self._row_keys(fixed, made, layout.middle_position))
+            middle = torch.cat(self._row_keys(fixed, layout, made, layout.middle_position))
             parts = [ctx.expand(-1, -1, layout.reading.count, -1, -1), middle]
             made.shared = torch.cat(parts, dim=3).to(text.dtype).unbind(0)
         if self.reading < text.depth:
-            made.middle = self._whole_tokens(fixed[-1, 0], last, layout.middle_position)
+            made.middle = self._tokens(fixed[-1, 0], last, layout.middle_position)
         return made
 
     @property
@@ -213,16 +207,12 @@ class ConditionalText(nn.Module):
         first = min(1, self.reading)
         return x.split([first, self.reading - first, self.depth - self.reading])
 
-    def _moved(self, f: Tensor, prepared: Prepared) -> Tensor:
+    def _moved(self, f: Tensor, part: Part, prepared: Prepared) -> Tensor:
         """Coordinates of prefix and suffix rows, (layers, batch, n_cls, prefix + suffix, k)."""
-        shape = (len(self.rows.lengths), -1)
         ends = zip((self.prefix, self.suffix), prepared.moving, strict=True)
-        return torch.cat([end(made, f).unflatten(2, shape) for end, made in ends], dim=-2)
+        return torch.cat([end(made, f).unflatten(2, (part.n_cls, -1)) for end, made in ends], dim=-2)
 
-    def _images_per_chunk(self) -> int:
-        return 1000
-
-    def _row_keys(self, a: Tensor, prepared: Prepared, position: Tensor) -> tuple[Tensor, Tensor]:
+    def _row_keys(self, a: Tensor, layout: RowLayout, prepared: Prepared, position: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values of rows with coordinates a (layers, batch, n_cls, n, k), in the layers that only read them.
 
         Those of the first layer have positions of their own and so leave the k dimensions.
@@ -233,26 +223,25 @@ class ConditionalText(nn.Module):
         first, low, _ = self._by_kind(a)
         tokens = self.text.enter((first @ prepared.first.mT).to(self.text.dtype), position)
         keys = self.text.blocks[0].kv(tokens), prepared.low(low.flatten(1, 3)).unflatten(1, low.shape[1:4])
-        return tuple(self.layout.reading.by_sequence(x) for x in keys)
+        return tuple(layout.reading.by_sequence(x) for x in keys)
 
-    def _features(self, moved: Tensor, prepared: Prepared) -> Tensor:
-        text, layout = self.text, self.layout
+    def _tokens(self, a: Tensor, B: Tensor, position: Tensor) -> Tensor:
+        """Rows with coordinates a (..., n_cls, n, k) as tokens of the layer that does not only read them."""
+        tokens = (a @ B[0].mT).to(self.text.dtype)
+        return tokens if self.reading else self.text.enter(tokens, position)
+
+    def _features(self, moved: Tensor, part: Part, prepared: Prepared) -> Tensor:
+        text, layout = self.text, part.layout
         x = text.enter(layout.reading.arrange(layout.words[None]), layout.reading.position)
         if self.reading:
-            ends = [
-                e for part in self._row_keys(moved, prepared, layout.end_position) for e in part.to(x.dtype).unbind(0)
-            ]
+            first, others = self._row_keys(moved, layout, prepared, layout.end_position)
+            ends = [*first.to(x.dtype).unbind(0), *others.to(x.dtype).unbind(0)]
             x = text.run(x, layout.reading, range(self.reading), list(zip(prepared.shared, ends, strict=True)))
         if self.reading < text.depth:
-            ends = self._whole_tokens(moved[-1], prepared.last, layout.end_position)
+            ends = self._tokens(moved[-1], prepared.last, layout.end_position)
             ctx = self.ctx[-1].to(x.dtype)
             ctx = ctx if self.reading else text.enter(ctx, slice(1, 1 + len(ctx)))
             parts = [x.flatten(1, 2), ctx[None], prepared.middle.flatten(0, 1)[None], ends.flatten(1, 2)]
             x = torch.cat([part.expand(len(ends), -1, -1) for part in parts], dim=1)
             x = text.run(layout.whole.arrange(x), layout.whole, range(self.reading, text.depth))
-        return text.project(x.flatten(1, 2)[:, : len(self.rows.lengths)])
-
-    def _whole_tokens(self, a: Tensor, B: Tensor, position: Tensor) -> Tensor:
-        """Rows with coordinates a (..., n_cls, n, k) as tokens of the layer that does not only read them."""
-        tokens = (a @ B[0].mT).to(self.text.dtype)
-        return tokens if self.reading else self.text.enter(tokens, position)
+        return text.project(x.flatten(1, 2)[:, : part.n_cls])

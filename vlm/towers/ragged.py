@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-KEYS = 256  # keys a sequence may have: attention's work grows with their number, and other classes' are masked anyway
+KEYS = 128  # a sequence may have: attention grows with their number, and those of other classes are masked anyway
 SHARED, NOBODY = -1, -2  # owners of tokens that all classes see, and of those that none does
 
 Token = tuple[int, int]  # index into a table of embeddings, position in the prompt

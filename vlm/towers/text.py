@@ -6,7 +6,7 @@ Three facts carry all of it (each is exact):
 * In a causal tower a token sees only what stands before it. The start token and a context shared by all classes therefore
   stand once in front of the classes' own tokens; see `vlm.towers.ragged`.
 * After the last layer only the end token is read, so that layer asks one query a class. In layers whose prompts are
-  replaced before the next, prompts are only read; see `vlm.reading`.
+  replaced before the next, prompts are only read; see `vlm.towers.reading`.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.reading import Reader
 from vlm.towers.attention import attend
 from vlm.towers.block import Block, LayerNorm, unit
 from vlm.towers.ragged import Packed, Token
+from vlm.towers.reading import Reader
 from vlm.towers.tokens import NameTokens, Vocabulary
 
 

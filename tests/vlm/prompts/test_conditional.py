@@ -91,7 +91,8 @@ def test_dropout_keeps_the_mean_and_masks_as_asked(tiny_clip, per_image):
     features = torch.nn.functional.normalize(torch.randn(1, 64), dim=-1).expand(3, -1)
 
     def moved_rows() -> torch.Tensor:
-        return model.text._moved(features, model.text._prepare(len(features)))
+        (part,) = model.text._cut_classes()
+        return model.text._moved(features, part, model.text._prepare(part, len(features)))
 
     with torch.no_grad():
         moved = moved_rows()

@@ -16,9 +16,9 @@ from dassl.evaluation import build_evaluator
 from dassl.optim import build_lr_scheduler, build_optimizer
 from dassl.utils import count_num_param, load_pretrained_weights
 from toolbox.errors import UserError
+from toolbox.progress import EpochProgress
 
 from .base import TrainerBase
-from .progress import EpochProgress
 from .simple_net import SimpleNet
 
 __all__ = ["SimpleNet", "SimpleTrainer", "TrainerBase", "TrainerX", "TrainerXU"]

@@ -1,6 +1,7 @@
 """How images are read belongs to a run: what it was told at training holds at test, in predict.py and in its result."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,4 +53,4 @@ def test_runs_from_before_the_key_are_read_without_exif(world):
     config = CfgNode.load_cfg(result["config"])
     assert config.INPUT.EXIF is True
     del config.INPUT["EXIF"]
-    assert _config({**result, "config": config.dump()}).INPUT.EXIF is False
+    assert _config({**result, "config": config.dump()}, Path("run")).INPUT.EXIF is False
