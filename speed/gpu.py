@@ -101,7 +101,10 @@ def one_step(model: PromptedCLIP, batch: int, precision: Precision, device: str,
     )
     alone = seconds(tower(model, images, precision, train=True), device, scale.repeats)
     why_not = "" if cuda else "there is no GPU"
-    ways = {way: Passes(model.loss, model, precision, way, why_not, model.backward) for way in (("off", "auto") if cuda else ("off",))}
+    ways = {
+        way: Passes(model.loss, model, precision, way, why_not, model.backward)
+        for way in (("off", "auto") if cuda else ("off",))
+    }
     row: dict = {"tower ms": 1000 * alone, "kernels": launches(training_step(model, images, precision)).total}
     for way, passes in ways.items():
         label = {"off": "eager", "auto": "graph"}[way]

@@ -33,19 +33,17 @@ from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
-from trainers.life.descent import accuracy, balanced_accuracy, descend, shuffled
+from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
 from trainers.life.features import Features
 from trainers.life.passes import Passes
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
-from trainers.life.recording import RELATIVE, Column, Recording  # noqa: F401  RELATIVE is for methods
+from trainers.life.recording import Column, Recording
 from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
 from vlm.prompts.prompted import PromptedCLIP
-
-__all__ = ["Column", "Features", "PromptTrainer", "Recording", "accuracy", "balanced_accuracy", "descend", "shuffled"]
 
 MOST_TEXT, MOST_VISION, MOST_LAYERS = 245, 1000, 200  # prompts and layers: more than any CLIP has room for
 
@@ -187,11 +185,9 @@ class PromptTrainer(EpochTrainer):
             print(f"Trained parameters: {trained:,}")
             self.optim = self.make_optimizer()
             self.sched = self.make_schedule()
-        self.register_model(self.folder, self.model, self.optim, self.sched)
-        if self.trains:
             loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
-            why_not = self._why_no_graph()
-            self.passes = Passes(loss, self.model, self.precision, graph, why_not, self.model.backward)
+            self.passes = Passes(loss, self.model, self.precision, graph, self._why_no_graph(), self.model.backward)
+        self.register_model(self.folder, self.model, self.optim, self.sched)
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim import SGD
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import SGD, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
 from dassl.config import get_cfg_default
 from dassl.engine import TRAINER_REGISTRY
@@ -18,6 +18,8 @@ from vlm.backbone import Backbone
 from vlm.prompts.prompted import cosine_logits
 from vlm.towers.block import unit
 
+STEPS = 300  # in recordings
+RECORDED = {"zslp": "none", "LP": "none", "clap": "l2", "clap_constant": "l2constant", "CLAP": "l2constant"}
 CONSTRAINTS = ("l2", "l2constant", "l2balanced", "l2corrected", "none")
 
 
@@ -129,11 +131,7 @@ class CLAP(PromptTrainer):
         yield Column(f"{part}/train_prob", None if chaotic else probable, None, why)
 
 
-STEPS = 300
-RECORDED = {"zslp": "none", "LP": "none", "clap": "l2", "clap_constant": "l2constant", "CLAP": "l2constant"}
-
-
-def _cosine_after_warm_up(model: CLAPModel) -> tuple:
+def _cosine_after_warm_up(model: CLAPModel) -> tuple[Optimizer, LRScheduler]:
     """CLAP's own: Dassl's schedule by epochs, of one batch each in the recordings."""
     optim = get_cfg_default().OPTIM
     optim.merge_from_list(["NAME", "sgd", "LR", 0.1, "WEIGHT_DECAY", 0.0, "MAX_EPOCH", STEPS, "LR_SCHEDULER", "cosine"])
@@ -142,7 +140,7 @@ def _cosine_after_warm_up(model: CLAPModel) -> tuple:
     return optimizer, build_lr_scheduler(optimizer, optim)
 
 
-def _cosine(model: CLAPModel) -> tuple[SGD, LambdaLR]:
+def _cosine(model: CLAPModel) -> tuple[Optimizer, LRScheduler]:
     """SS-Text's: a cosine without warm-up."""
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    return optimizer, CosineAnnealingLR(optimizer, STEPS)

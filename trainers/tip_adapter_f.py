@@ -13,8 +13,10 @@ from toolbox.options import Option
 from trainers.base import (
     TEMPLATES_HELP,
     Column,
+    Features,
     PromptTrainer,
     Recording,
+    Step,
     accuracy,
     balanced_accuracy,
     descend,
@@ -69,7 +71,7 @@ def train_keys(
     optimizer: Optimizer,
     schedule: CosineAnnealingLR,
     score: Callable[[], float] | None,
-) -> Iterator:
+) -> Iterator[Step]:
     """Train the keys batch by batch, yielding each step; at the end the model has those of the best epoch.
 
     Args:
@@ -133,7 +135,7 @@ class TipAdapterF(PromptTrainer):
             model.beta.fill_(beta)
         print(f"Trained cache of {len(items)} images, alpha = {model.alpha:.2f}, beta = {model.beta:.2f}")
 
-    def _train(self, cache: Tensor, alpha: float, val) -> tuple[float, Tensor, float]:
+    def _train(self, cache: Tensor, alpha: float, val: Features | None) -> tuple[float, Tensor, float]:
         """Score on validation images, keys and alpha, of keys trained from the cache."""
         o, optim, model, items = self.options, self.cfg.OPTIM, self.model, self.dm.dataset.train_x
         size = self.cfg.DATALOADER.TRAIN_X.BATCH_SIZE

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim import build_optimizer
 from toolbox.options import Option
-from trainers.base import RELATIVE, TEMPLATES_HELP, Column, Recording
+from trainers.base import TEMPLATES_HELP, Column, Recording
 from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts, cosine_logits, initial_ctx
@@ -215,7 +215,7 @@ class XCoOp(SentenceTrainer):
             elif name == "logits":
                 yield Column("logits_single", value)
             else:
-                yield Column(name.replace("grad/", "grad_single/"), value, RELATIVE)
+                yield Column(name.replace("grad/", "grad_single/"), value)
             yield Column(name, None, why=mixed)
         parts = model.loss_parts(arrays["images"], arrays["labels"].long())[1].detach()
         parts[0] = arrays["loss_parts"][0]

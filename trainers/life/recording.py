@@ -186,7 +186,7 @@ class Recording:
                 f"{self.path}: {column.name} is of shape {tuple(recorded.shape)}, here it is {tuple(ours.shape)}"
             )
         largest = recorded.double().abs().max().item()
-        tolerance = RELATIVE * largest if column.name.startswith("grad/") else ABSOLUTE
+        tolerance = RELATIVE * largest if column.name.startswith("grad") else ABSOLUTE
         if column.relative is not None:
             tolerance = column.relative * largest
         return (ours.reshape(recorded.shape).double() - recorded.double()).abs().max().item(), tolerance
