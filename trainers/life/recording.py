@@ -36,7 +36,7 @@ class Column(NamedTuple):
     Attributes:
         name: the column's.
         value: ours, of the recorded shape or one that flattens to the same; None says that it is not compared.
-        relative: allowed difference, a share of the largest recorded entry; None takes ABSOLUTE, or RELATIVE for `grad/`.
+        relative: allowed difference, a share of the largest recorded entry; None takes ABSOLUTE, or RELATIVE for `grad...`.
         why: the reason where the allowed difference is not the usual one, or nothing is compared.
     """
 
