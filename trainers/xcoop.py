@@ -185,7 +185,8 @@ class XCoOp(SentenceTrainer):
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> XCoOpModel:
         o = self.options
-        clinical = [f"{name}: {texts[0]}" for name, texts in zip(classnames, self.sentences(), strict=True)]
+        names = [name.replace("_", " ") for name in classnames]
+        clinical = [f"{name}: {texts[0]}" for name, texts in zip(names, self.sentences(), strict=True)]
         weights = (float(o.W_SENTENCE), float(o.W_TOKEN))
         copies = (o.TEXT_PROMPTS, o.VISUAL_FEATURES)
         return XCoOpModel(
