@@ -35,12 +35,11 @@ from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
-from trainers.life.events import Events, naming_the_file, quiet_thread
 from trainers.life.features import Features
 from trainers.life.passes import Passes, why_no_graph
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
-from trainers.life.recording import RELATIVE, Column, Recording  # noqa: F401  RELATIVE is for methods
+from trainers.life.recording import Column, Recording
 from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
@@ -186,10 +185,9 @@ class PromptTrainer(EpochTrainer):
             print(f"Trained parameters: {trained:,}")
             self.optim = self.make_optimizer()
             self.sched = self.make_schedule()
-        self.register_model(self.folder, self.model, self.optim, self.sched)
-        if self.trains:
             loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
-            self.passes = Passes(loss, self.model, self.precision, graph, why_no_graph(self.device))
+            self.passes = Passes(loss, self.model, self.precision, graph, self._why_no_graph(), self.model.backward)
+        self.register_model(self.folder, self.model, self.optim, self.sched)
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
 
@@ -199,7 +197,7 @@ class PromptTrainer(EpochTrainer):
         """One step. What it reports stays on the device; nothing here may wait for it."""
         images, labels = self.parse_batch_train(batch)
         logits, loss = self.passes(images, labels)
-        self.precision.update(self.optim, self.model)
+        self.precision.update(self.optim, self.model.max_grad_norm)
         if self.schedule_by == "step" or self.batch_idx + 1 == self.num_batches:
             self.update_lr()
         return {"loss": loss.detach(), "acc": compute_accuracy(logits.detach(), labels)[0]}

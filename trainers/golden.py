@@ -24,6 +24,12 @@ def replayed(recording: Recording, method: type) -> list[Column]:
     return [column for column in method.replay(recording) if column.name in recording.arrays]
 
 
+def differences(recording: Recording, method: type) -> dict[str, tuple[float, float]]:
+    """Largest difference of each column that is compared, and its tolerance, which is for float32."""
+    columns = replayed(recording, method)
+    return {column.name: recording.difference(column) for column in columns if column.value is not None}
+
+
 def compare(path: str, methods: dict[str, type]) -> bool:
     """Print the comparison of one recording; True if all is within tolerance.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.options import Option
-from trainers.base import MOST_TEXT, RELATIVE, TEMPLATES_HELP, Column, PromptTrainer, Recording
+from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from trainers.coop import CoOpModel
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
@@ -108,4 +108,4 @@ class ProGrad(PromptTrainer):
         yield Column("zero_shot_logits", model.general(model.image_features(arrays["images"])))
         for name, part in zip(("xe", "kl"), parts, strict=True):
             (gradient,) = torch.autograd.grad(part, [model.ctx], retain_graph=True)
-            yield Column(f"grad_{name}/prompt_learner.ctx", gradient, RELATIVE)
+            yield Column(f"grad_{name}/prompt_learner.ctx", gradient)

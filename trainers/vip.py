@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from toolbox.errors import UserError
 from toolbox.options import Option
 from trainers.base import MOST_TEXT, TEMPLATES_HELP
 from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
@@ -18,29 +17,21 @@ from vlm.towers.tokens import NameTokens
 
 
 class ViPModel(PromptedCLIP):
-    """Text features t_c = unit(q_c + a V), a = softmax(q_c Wq (V Wk)^T / sqrt(T)).
+    """Text features t_c = unit(q_c + a V), a = softmax(q_c Wq (V Wk)^T / sqrt(E)).
 
     V (m, embed_dim) are the raw text features of the class's m phrases under a learned context, [SOS][ctx]{phrase}.[EOT],
-    without its name; q_c (T) is the class's query.
+    without its name; q_c (E) is the class's query. (The paper's towers are as wide as the joint embedding E.)
 
     Args:
-        ctx: (n_ctx, T).
+        ctx: (n_ctx, width).
         phrases: of each class, one or more.
-
-    Raises:
-        UserError: the text tower's width is not that of the joint embedding.
     """
 
     for_classes = True
 
     def __init__(self, clip: Backbone, ctx: Tensor, phrases: Sequence[Sequence[str]]) -> None:
         super().__init__(clip)
-        width = clip.text.width
-        if width != clip.embed_dim:
-            raise UserError(
-                f"backbone {clip.name}: ViP adds queries as wide as words ({width}) to text features ({clip.embed_dim} wide); "
-                "choose a backbone where both are the same, such as ViT-B/16"
-            )
+        width = clip.embed_dim
         names = NameTokens(clip.text.vocabulary, [text.rstrip(" .") for own in phrases for text in own], len(ctx))
         self.layout = ContextLayout(clip.text, names, len(ctx))
         self.ctx = nn.Parameter(ctx)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from dassl.optim import build_optimizer
 from toolbox.options import Option
-from trainers.base import RELATIVE, TEMPLATES_HELP, Column, Recording
+from trainers.base import TEMPLATES_HELP, Column, Recording
 from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts, cosine_logits, initial_ctx
@@ -185,7 +185,8 @@ class XCoOp(SentenceTrainer):
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> XCoOpModel:
         o = self.options
-        clinical = [f"{name}: {texts[0]}" for name, texts in zip(classnames, self.sentences(), strict=True)]
+        names = [name.replace("_", " ") for name in classnames]
+        clinical = [f"{name}: {texts[0]}" for name, texts in zip(names, self.sentences(), strict=True)]
         weights = (float(o.W_SENTENCE), float(o.W_TOKEN))
         copies = (o.TEXT_PROMPTS, o.VISUAL_FEATURES)
         return XCoOpModel(
@@ -215,7 +216,7 @@ class XCoOp(SentenceTrainer):
             elif name == "logits":
                 yield Column("logits_single", value)
             else:
-                yield Column(name.replace("grad/", "grad_single/"), value, RELATIVE)
+                yield Column(name.replace("grad/", "grad_single/"), value)
             yield Column(name, None, why=mixed)
         parts = model.loss_parts(arrays["images"], arrays["labels"].long())[1].detach()
         parts[0] = arrays["loss_parts"][0]

@@ -5,8 +5,9 @@ import yaml
 
 from llm.answers import Generation
 from llm.question import described_classes
-from llm.sentences import class_sentences, read_sentences, sentence_datasets, write_sentences
+from llm.sentences import EMBEDDED, class_sentences, read_sentences, sentence_datasets, write_sentences
 from llm.sentences.__main__ import main, sentences_in
+from llm.sentences.composed import main as compose
 from toolbox.errors import UserError
 from vlm.towers.tokens import ClipVocabulary
 
@@ -126,3 +127,10 @@ def test_a_model_without_a_word_to_say_is_named_and_nothing_is_written(tiny_fold
     with pytest.raises(UserError, match="wrote no sentence about 'a b'; take a model that follows instructions"):
         main(["--model", str(tiny_folder("llama")), *flags])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_phantoms_sentences_are_those_of_its_descriptions(tmp_path):
+    compose(tmp_path / "phantom.yaml")
+    assert (tmp_path / "phantom.yaml").read_bytes() == (EMBEDDED / "phantom.yaml").read_bytes(), (
+        "scripts/prepare/new_world.sh"
+    )

@@ -1,14 +1,22 @@
 """The numbers a run computes in: TRAINER.<METHOD>.PREC."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from vlm.prompts.prompted import PromptedCLIP
+
+Rule = Callable[[Tensor, Callable[[Tensor], Tensor]], None]
+"""How gradients come from a loss, given what losses are scaled by; see `PromptedCLIP.backward`."""
 
 CHOICES = ("auto", "fp32", "fp16", "bf16", "amp")
+
+
+def plain(loss: Tensor, scaled: Callable[[Tensor], Tensor]) -> None:
+    """Those of the loss itself."""
+    scaled(loss).backward()
 
 
 class Precision:
@@ -38,25 +46,29 @@ class Precision:
         """Where the forward pass runs."""
         return torch.autocast(self.device_type, dtype=self._half) if self.name == "amp" else nullcontext()
 
-    def backward(self, loss: Tensor, model: PromptedCLIP) -> None:
-        """The model's backward pass, scaled where it must be."""
-        model.backward(*([loss] if self.scaler is None else [loss, self.scaler.scale]))
+    def backward(self, loss: Tensor, rule: Rule = plain) -> None:
+        """Backward pass, scaled where it must be."""
+        rule(loss, self.scaler.scale if self.scaler is not None else lambda loss: loss)
 
-    def update(self, optimizer: torch.optim.Optimizer, model: PromptedCLIP) -> None:
-        """The optimiser's step; one whose scaled gradients overflow is skipped and counted."""
+    def update(self, optimizer: torch.optim.Optimizer, max_norm: float = 0.0) -> None:
+        """The optimiser's step; one whose scaled gradients overflow is skipped and counted.
+
+        Args:
+            max_norm: gradients of all that is trained, taken together, are cut to this length; 0 leaves them.
+        """
+        if max_norm > 0:
+            if self.scaler is not None:
+                self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
         if self.scaler is None:
-            _shorten(model)
             optimizer.step()
             return
-        if model.max_grad_norm > 0:
-            self.scaler.unscale_(optimizer)
-            _shorten(model)
         self.scaler.step(optimizer)
         before = self.scaler.get_scale()
         self.scaler.update()
         self.overflows += self.scaler.get_scale() < before
 
-    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: PromptedCLIP) -> None:
+    def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
         """Backward pass and one optimiser step."""
         optimizer.zero_grad()
         self.backward(loss, model)

@@ -36,7 +36,7 @@ class Column(NamedTuple):
     Attributes:
         name: the column's.
         value: ours, of the recorded shape or one that flattens to the same; None says that it is not compared.
-        relative: allowed difference, a share of the largest recorded entry; None takes ABSOLUTE, or RELATIVE for `grad/`.
+        relative: allowed difference, a share of the largest recorded entry; None takes ABSOLUTE, or RELATIVE for `grad...`.
         why: the reason where the allowed difference is not the usual one, or nothing is compared.
     """
 
@@ -70,14 +70,13 @@ class Recording:
 
     Attributes:
         part: which of several methods is replayed, as the case calls it; "" for a case of one.
-        device, dtype: where it is replayed, and of the recorded CLIP's weights.
+        dtype: of the CLIP's weights.
     """
 
     path: Path
     case: Content
     arrays: Content
     part: str = ""
-    device: str = "cpu"
     dtype: torch.dtype = torch.float32
 
     @classmethod
@@ -121,15 +120,16 @@ class Recording:
         """The same recording, for one of its methods."""
         return replace(self, part=part)
 
-    def on(self, device: str, dtype: torch.dtype = torch.float32) -> "Recording":
-        """The same recording, to be replayed on another device or in another precision."""
-        arrays = Content(self.path, {name: array.to(device) for name, array in self.arrays.items()})
-        return replace(self, arrays=arrays, device=device, dtype=dtype)
+    def on(self, device: str | torch.device, dtype: torch.dtype = torch.float32) -> "Recording":
+        """With its arrays on another device, where `model` then builds too, with the CLIP's weights in `dtype`."""
+        arrays = {name: array.to(device) for name, array in self.arrays.items()}
+        return replace(self, arrays=Content(self.path, arrays), dtype=dtype)
 
     def clip(self) -> Backbone:
         """The recorded CLIP."""
         state = random_state(self.case["clip"], self.case["clip_seed"])
-        return from_open_clip_model("recording", openai_model(state)).cast(self.dtype).to(self.device)
+        clip = from_open_clip_model("recording", openai_model(state)).cast(self.dtype)
+        return clip.to(next(iter(self.arrays.values())).device)
 
     def any_clip(self, embed_dim: int) -> Backbone:
         """A small CLIP at the recorded scale for cases that are features alone; the same object for all of one size."""
@@ -139,7 +139,8 @@ class Recording:
 
     def model(self, method: type) -> PromptedCLIP:
         """The method's model on the recorded CLIP with the recorded parameters."""
-        model = method.from_recording(self.clip(), self.case, self.arrays).to(self.device)
+        clip = self.clip()
+        model = method.from_recording(clip, self.case, self.arrays).to(clip.device)
         for name, parameter, index in model.reference_parameters():
             place = parameter.data if index is None else parameter.data[index]
             recorded = self.arrays.get(f"param/{name}")
@@ -185,7 +186,7 @@ class Recording:
                 f"{self.path}: {column.name} is of shape {tuple(recorded.shape)}, here it is {tuple(ours.shape)}"
             )
         largest = recorded.double().abs().max().item()
-        tolerance = RELATIVE * largest if column.name.startswith("grad/") else ABSOLUTE
+        tolerance = RELATIVE * largest if column.name.startswith("grad") else ABSOLUTE
         if column.relative is not None:
             tolerance = column.relative * largest
         return (ours.reshape(recorded.shape).double() - recorded.double()).abs().max().item(), tolerance
