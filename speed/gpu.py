@@ -30,7 +30,6 @@ from trainers.golden import Recording, by_recorded_name, differences
 from trainers.life.config import methods
 from trainers.life.passes import Passes
 from trainers.life.precision import Precision
-from trainers.life.recording import Recording
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.prompts.prompted import PromptedCLIP
@@ -58,12 +57,6 @@ def recordings(device: str, scale: runs.Scale) -> list[dict]:
             )
         found.append(row)
     return found
-
-
-def differences(recording: Recording, method: type) -> dict[str, tuple[float, float]]:
-    """Largest difference from each column that is compared, and how large it may be."""
-    columns = (column for column in replayed(recording, method) if column.value is not None)
-    return {column.name: recording.difference(column) for column in columns}
 
 
 def seconds(function: Callable[[], object], device: str, repeats: int) -> float:

@@ -35,6 +35,7 @@ from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
 from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
+from trainers.life.events import Events, naming_the_file
 from trainers.life.features import Features
 from trainers.life.passes import Passes, why_no_graph
 from trainers.life.precision import Precision
@@ -186,7 +187,9 @@ class PromptTrainer(EpochTrainer):
             self.optim = self.make_optimizer()
             self.sched = self.make_schedule()
             loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
-            self.passes = Passes(loss, self.model, self.precision, graph, self._why_no_graph(), self.model.backward)
+            self.passes = Passes(
+                loss, self.model, self.precision, graph, why_no_graph(self.device), self.model.backward
+            )
         self.register_model(self.folder, self.model, self.optim, self.sched)
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
@@ -218,7 +221,6 @@ class PromptTrainer(EpochTrainer):
 
     def init_writer(self, log_dir: str) -> None:
         if distributed.is_first() and self._writer is None:
-            quiet_thread()
             with naming_the_file(log_dir):
                 super().init_writer(log_dir)
             self._writer = Events(self._writer, log_dir)

@@ -16,6 +16,7 @@ from llm.question import described_classes, described_datasets
 from llm.store import class_key
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
+from toolbox.plain import PlainError, read_yaml
 
 EMBEDDED = Path(__file__).parent
 
@@ -39,8 +40,8 @@ def read_sentences(path: str | Path) -> dict[str, list[str]]:
     Raises UserError for a file that is not such a mapping; the file and the class are named.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        content = read_yaml(Path(path))
+    except (OSError, PlainError) as error:
         raise UserError(f"{path}: cannot be read as YAML text ({' '.join(str(error).split())})") from error
     classes = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(classes, dict) or not classes:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
+from trainers.life.distributed import world
 from trainers.life.precision import Precision, Rule, plain
 
 CHOICES = ("auto", "on", "off")  # of TRAIN.CUDA_GRAPH

@@ -71,13 +71,8 @@ class Precision:
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
         """Backward pass and one optimiser step."""
         optimizer.zero_grad()
-        self.backward(loss, model)
-        self.update(optimizer, model)
-
-
-def _shorten(model: PromptedCLIP) -> None:
-    if model.max_grad_norm > 0:
-        nn.utils.clip_grad_norm_(model.parameters(), model.max_grad_norm)
+        self.backward(loss)
+        self.update(optimizer)
 
 
 def _has_bf16() -> bool:

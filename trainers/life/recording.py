@@ -7,7 +7,6 @@ mode, dropout 0), all float32. A case may hold several methods instead, as `meth
 stand under its name, and it is called by its program's name too, "jusiro/CLAP clap".
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from toolbox.errors import UserError
+from toolbox.plain import parse_json
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.prompts.prompted import PromptedCLIP
@@ -84,7 +84,7 @@ class Recording:
         """Raises UserError if a file is missing, not what it should be, or lacks what every recording has."""
         path = Path(path)
         try:
-            case = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            case = parse_json(path.with_suffix(".json").read_text(encoding="utf-8"))
             with np.load(path, allow_pickle=False) as file:
                 arrays = {key: torch.from_numpy(file[key]) for key in file.files}
         except FileNotFoundError as error:
