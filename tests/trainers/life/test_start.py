@@ -85,7 +85,7 @@ def test_what_stopping_brings_about_does_not_hide_it():
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_one_line(tmp_path, code):
-    said = f"cannot write {tmp_path}: .*; mend that, then start the same command"
+    said = f"cannot write {tmp_path}/log.txt: .*; mend that, then start the same command"
     with pytest.raises(UserError, match=said), _in_one_line(tmp_path):
         raise OSError(code, os.strerror(code))
 
