@@ -13,7 +13,8 @@ AGAIN = "--again"
 ZERO_SHOT = "ZeroshotCLIP"
 UNTRAINED = {ZERO_SHOT}  # methods that have nothing to train: they are run with --eval-only and no model folder
 
-CLASS_BOUND = {"LinearProbe", "TipAdapter"}  # methods whose weights belong to the classes they were trained with
+CLASS_BOUND = {"CLAP", "LinearProbe", "LPPlusPlus", "LPText", "SSText", "TipAdapter", "TipAdapterF", "ViP", "XCoOp"}
+"""Methods whose weights belong to the classes they were trained with: there is no base-to-new of them."""
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,8 @@ def build(method: type[PromptTrainer], clip: Backbone, classnames: list[str], ro
     extend_cfg(cfg)
     if "ROWS_FILE" in cfg.TRAINER[method.section]:
         cfg.TRAINER[method.section].ROWS_FILE = str(rows)
+    if "LAYER" in cfg.TRAINER[method.section]:  # TCP's, for towers that are not as deep as the published one
+        cfg.TRAINER[method.section].LAYER = min(cfg.TRAINER[method.section].LAYER, clip.text.depth - 1)
     trainer = object.__new__(method)
     trainer.cfg, trainer.dm = cfg, SimpleNamespace(dataset=SimpleNamespace(classnames=classnames, name="drawn"))
     with contextlib.redirect_stdout(io.StringIO()):
@@ -117,7 +119,7 @@ def training_step(model: PromptedCLIP, images: Tensor, precision: Precision) -> 
         model.train().zero_grad(set_to_none=True)
         with precision.context():
             loss = model.loss(images, labels)[1]
-        loss.backward()
+        model.backward(loss)
 
     return step
 

@@ -14,13 +14,14 @@ Loading, freezing, precision, optimiser, schedule, checkpoints, resume, testing 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 
 import toolbox
 import vlm
@@ -32,12 +33,14 @@ from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
 from trainers.life import checkpoint, distributed, features, fingerprint
+from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
-from trainers.life.events import Events, naming_the_file, quiet_thread
+from trainers.life.events import Events, naming_the_file
 from trainers.life.features import Features
-from trainers.life.passes import Passes
+from trainers.life.passes import Passes, why_no_graph
 from trainers.life.precision import Precision
 from trainers.life.preprocessing import check_preprocessing, with_preprocessing
+from trainers.life.recording import Column, Recording
 from trainers.life.testing import test_run
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import choose_templates
@@ -58,13 +61,17 @@ class PromptTrainer(EpochTrainer):
         section: name of the method's part of `cfg.TRAINER`.
         defaults: its keys, each an `Option` (default, what it is, what is allowed) or just its default value.
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
-        trains: False for methods without gradient steps, which are only tested.
+        trains: False for methods on frozen features: `fit` makes what they have in one go, and then they are tested.
+        schedule_by: what the learning rate's schedule counts, "epoch" or "step".
+        recorded_as: what recordings of its reference programs call it, beside its own name (see `trainers.golden`).
     """
 
     section = ""
     defaults: dict[str, Any] = {}
     folder = "prompt_learner"
     trains = True
+    schedule_by = "epoch"
+    recorded_as: tuple[str, ...] = ()
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
     trained_in: Path | None = None  # folder of the run whose weights are to be tested
 
@@ -77,12 +84,25 @@ class PromptTrainer(EpochTrainer):
         """The model of a golden case (see `trainers.golden`); its parameters are filled in by the caller."""
         raise UserError(f"{cls.__name__} has no recordings")
 
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        """What we compute for the columns of a recording; a method adds its own to logits, loss and gradients."""
+        yield from recording.step(recording.model(cls))
+
     def average(self) -> GaussianAverage | None:
         """A Gaussian average over the epochs, for methods that end with one."""
         return None
 
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """What OPTIM says, over all that is trained."""
+        return build_optimizer(self.model, self.cfg.OPTIM)
+
+    def make_schedule(self) -> LRScheduler:
+        """What OPTIM says, over epochs; over steps where the method's `schedule_by` is "step"."""
+        return build_lr_scheduler(self.optim, self.cfg.OPTIM)
+
     def fit(self) -> None:
-        """For methods without gradient steps: put into the model what they make of the training images."""
+        """For methods that do not train by epochs: put into the model what they make of the training images."""
 
     @classmethod
     def hashes(cls, cfg, dataset: str, classnames: Sequence[str], trained_in: Path | None) -> dict[str, str]:
@@ -107,12 +127,18 @@ class PromptTrainer(EpochTrainer):
         return chosen
 
     def image_features(self, items: Sequence) -> Features:
-        """Frozen, normalised features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
+        """Frozen features of a data set's items (such as `dm.dataset.train_x`), computed once and kept."""
         return features.of_items(self, items)
 
-    def augmented_features(self, items: Sequence) -> Tensor:
-        """(n, embed_dim): the same of one augmented view of each image, drawn anew at each call."""
-        return features.compute(self, features.loader_over(self, items, augmented=True))
+    def view(self, items: Sequence, number: int) -> Features:
+        """The same of one augmented view of each image; SEED and `number` decide which."""
+        return features.of_view(self, items, number)
+
+    def views(self, items: Sequence, epochs: int, taken: int, first: int = 0) -> Iterator[Features]:
+        """A view an epoch, from number `first` on: `taken` of them in turn, or with 0 another every epoch."""
+        kept = [self.view(items, first + i) for i in range(min(taken, epochs))]
+        for epoch in range(epochs):
+            yield kept[epoch % taken] if taken else self.view(items, first + epoch)
 
     # Building
 
@@ -158,19 +184,15 @@ class PromptTrainer(EpochTrainer):
         else:
             trained = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
             print(f"Trained parameters: {trained:,}")
-            self.optim = build_optimizer(self.model, self.cfg.OPTIM)
-            self.sched = build_lr_scheduler(self.optim, self.cfg.OPTIM)
-        self.register_model(self.folder, self.model, self.optim, self.sched)
-        if self.trains:
+            self.optim = self.make_optimizer()
+            self.sched = self.make_schedule()
             loss, graph = distributed.loss_of(self.model), self.cfg.TRAIN.get("CUDA_GRAPH", "auto")
-            self.passes = Passes(loss, self.model, self.precision, graph, self._why_no_graph())
+            self.passes = Passes(
+                loss, self.model, self.precision, graph, why_no_graph(self.device), self.model.backward
+            )
+        self.register_model(self.folder, self.model, self.optim, self.sched)
         self.gaussian = self.average()
         self.step_seconds: list[float] = []
-
-    def _why_no_graph(self) -> str:
-        if self.device.type != "cuda":
-            return "there is no GPU"
-        return "several processes share the run" if distributed.world() > 1 else ""
 
     # Training
 
@@ -178,8 +200,8 @@ class PromptTrainer(EpochTrainer):
         """One step. What it reports stays on the device; nothing here may wait for it."""
         images, labels = self.parse_batch_train(batch)
         logits, loss = self.passes(images, labels)
-        self.precision.update(self.optim)
-        if self.batch_idx + 1 == self.num_batches:
+        self.precision.update(self.optim, self.model.max_grad_norm)
+        if self.schedule_by == "step" or self.batch_idx + 1 == self.num_batches:
             self.update_lr()
         return {"loss": loss.detach(), "acc": compute_accuracy(logits.detach(), labels)[0]}
 
@@ -199,7 +221,6 @@ class PromptTrainer(EpochTrainer):
 
     def init_writer(self, log_dir: str) -> None:
         if distributed.is_first() and self._writer is None:
-            quiet_thread()
             with naming_the_file(log_dir):
                 super().init_writer(log_dir)
             self._writer = Events(self._writer, log_dir)

@@ -1,13 +1,14 @@
 """KgCoOp: CoOp whose text features stay near those of a hand-written prompt (Yao et al., CVPR 2023)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.options import Option
-from trainers.base import MOST_TEXT, TEMPLATES_HELP, PromptTrainer
+from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Recording
 from trainers.coop import CoOpModel, given_or_drawn_ctx
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
@@ -60,3 +61,9 @@ class KgCoOp(PromptTrainer):
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> KgCoOpModel:
         ctx = arrays["param/prompt_learner.ctx"].clone()
         return KgCoOpModel(clip, case["classnames"], ctx, ["a photo of a {}."])
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        model = recording.model(cls)
+        yield from recording.step(model)
+        yield Column("score", model.score(model.text_features(torch.empty(0))))

@@ -1,6 +1,6 @@
 """PromptSRC: independent prompts kept close to the frozen CLIP (Khattak et al., ICCV 2023)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.options import Option
-from trainers.base import MOST_TEXT, MOST_VISION, TEMPLATES_HELP
+from trainers.base import MOST_TEXT, MOST_VISION, TEMPLATES_HELP, Column, Recording
 from trainers.ivlp import IVLP, IVLPModel
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
@@ -88,3 +88,10 @@ class PromptSRC(IVLP):
     def from_recording(cls, clip: Backbone, case: dict, arrays: dict[str, Tensor]) -> PromptSRCModel:
         depths = cls.recorded_depths(clip, case, arrays)
         return PromptSRCModel(clip, case["classnames"], IMAGENET_TEMPLATES, **depths)
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        model = recording.model(cls)
+        yield from recording.step(model)
+        yield Column("fixed_text", model.fixed_text)
+        yield Column("loss_parts", model.loss_parts(recording.arrays["images"], recording.arrays["labels"].long())[1])

@@ -55,7 +55,7 @@ class TipAdapter(PromptTrainer):
         "AUGMENT_EPOCH": Option(10, "augmented views of each training image", 1, 10_000),
         "INIT_ALPHA": Option(1.0, "weight of the cache where there are no validation images to search it on", 0.0, 1e6),
         "INIT_BETA": Option(5.5, "sharpness of the cache, likewise", 0.0, 1e6),
-        "SEARCH_SCALE": Option((12.0, 5.0), "the largest beta and alpha that are tried", 0.0, 1e6),
+        "SEARCH_SCALE": Option((12.0, 5.0), "beta and alpha below which a grid is searched", 0.1, 1e6),
         "SEARCH_STEP": Option((200, 20), "how many of each are tried", 1, 100_000),
     }
     trains = False
@@ -65,27 +65,34 @@ class TipAdapter(PromptTrainer):
 
     def fit(self) -> None:
         items, model = self.dm.dataset.train_x, self.model
-        views = sum(self.augmented_features(items) for _ in range(self.options.AUGMENT_EPOCH))
-        model.keys = unit(views)
+        model.keys = unit(sum(self.view(items, i).raw for i in range(self.options.AUGMENT_EPOCH)))
         model.labels = torch.tensor([item.label for item in items], device=self.device)
         alpha, beta = self.options.INIT_ALPHA, self.options.INIT_BETA
         if self.dm.dataset.val:
-            alpha, beta = self._search()
+            val = self.image_features(self.dm.dataset.val)
+            beta, alpha = search(model, val.values, val.labels, self.options.SEARCH_SCALE, self.options.SEARCH_STEP)
         model.alpha.fill_(alpha)
         model.beta.fill_(beta)
         print(f"Cache of {len(items)} images, alpha = {alpha:.2f}, beta = {beta:.2f}")
 
-    @torch.no_grad()
-    def _search(self) -> tuple[float, float]:
-        """The alpha and beta of a grid that are best on validation images; of equals, the first."""
-        o, val = self.options, self.image_features(self.dm.dataset.val)
-        betas, alphas = (torch.linspace(0.1, end, n) for end, n in zip(o.SEARCH_SCALE, o.SEARCH_STEP, strict=True))
-        zero_shot = ZeroshotModel.classify(self.model.eval(), val.values)
-        best = (-1.0, 0.0, 0.0)
-        for beta in betas.tolist():
-            votes = self.model.cached(val.values, beta)
-            right = (zero_shot + alphas.to(votes)[:, None, None] * votes).argmax(-1) == val.labels
-            score, index = right.float().mean(1).max(0)
-            if score.item() > best[0]:
-                best = (score.item(), alphas[index].item(), beta)
-        return best[1:]
+
+@torch.no_grad()
+def search(
+    model: TipAdapterModel, features: Tensor, labels: Tensor, scale: Sequence[float], step: Sequence[int]
+) -> tuple[float, float]:
+    """The beta and alpha that are best on features (n, embed_dim); of equals, the first, beta before alpha.
+
+    Args:
+        scale: where the grids of beta and alpha end (itself not tried); they start at 0.1.
+        step: how many of each are tried.
+    """
+    betas, alphas = ([0.1 + i * (end - 0.1) / n for i in range(n)] for end, n in zip(scale, step, strict=True))
+    zero_shot = ZeroshotModel.classify(model.eval(), features)
+    weights = zero_shot.new_tensor(alphas)[:, None, None]
+    best = (-1, 0.0, 0.0)
+    for beta in betas:
+        right = ((zero_shot + weights * model.cached(features, beta)).argmax(-1) == labels).sum(1)
+        score, index = right.max(0)
+        if score.item() > best[0]:
+            best = (score.item(), beta, alphas[index])
+    return best[1:]

@@ -32,7 +32,10 @@ def predictions(world, tmp_path):
     return call
 
 
-@pytest.mark.parametrize("method", ["CILMP", "CoCoOp", "KgCoOp", "LinearProbe", "MaPLe", "TipAdapter", "ZeroshotCLIP"])
+@pytest.mark.parametrize(
+    "method",
+    ["CILMP", "CLIPAdapter", "CoCoOp", "KgCoOp", "LinearProbe", "MaPLe", "SSText", "TipAdapterF", "ZeroshotCLIP"],
+)
 def test_same_probabilities_as_the_run(world, predictions, method):
     files = [str(world.root / "cells" / name) for name in TEST_FILES]
     code, table, tree = predictions(method, "--batch-size", "4", *files)

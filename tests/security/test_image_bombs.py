@@ -114,7 +114,7 @@ def test_memory_is_what_was_counted(tmp_path, name, monkeypatch):
         raise UserError(f"{(resident('VmHWM') - before) / SIDE**2:.2f} {counted[-1]}")
 
     measured, allowed = map(float, in_little_memory(read, tmp_path / name).split())
-    assert 3 < measured <= allowed + 1
+    assert 3 < measured <= 1.1 * allowed + 1  # with what else the process takes meanwhile
 
 
 def resident(key: str) -> int:

@@ -36,7 +36,8 @@ def clip():
 )
 def test_in_one_piece(clip, name, backend, tmp_path, monkeypatch):
     method = METHODS[name]
-    shallow = {key: 2 if "DEPTH" in key else 0.0 if key == "DROPOUT" else v for key, v in method.defaults.items()}
+    random = ("DROPOUT", "NOISE")
+    shallow = {key: 2 if "DEPTH" in key else 0.0 if key in random else v for key, v in method.defaults.items()}
     monkeypatch.setattr(method, "defaults", shallow)
     model = build(method, clip, NAMES, random_rows(NAMES, tmp_path, width=16)).train()
     images, labels, trained = torch.randn(2, 3, 32, 32), torch.tensor([0, 1]), list(model.parameters())

@@ -46,7 +46,17 @@ def test_known_keys_and_no_input_size(world, path):
         ("VPT/vit_b16_c2_ep5_batch4_4", 0.0025, 5, 4, ("VPT.N_CTX_VISION", 8)),
         ("PromptSRC/vit_b16_c2_ep20_batch4_4+4ctx", 0.0025, 20, 4, ("PROMPTSRC.GPA_MEAN", 15.0)),
         ("PromptSRC/vit_b16_c2_ep50_batch4_4+4ctx_few_shot", 0.0025, 50, 4, ("PROMPTSRC.GPA_STD", 30.0)),
+        ("BiomedCoOp/vit_b16", 0.0025, 100, 4, ("BIOMEDCOOP.PUBLISHED", "few_shot")),
+        ("BiomedCoOp/vit_b16_base2new", 0.0025, 50, 4, ("BIOMEDCOOP.PUBLISHED", "base_to_new")),
+        ("ProGrad/vit_b16", 0.002, 100, 128, ("PROGRAD.LAMBDA", 1.0)),
+        ("ProGrad/vit_b16_base2new", 0.0015, 50, 128, ("PROGRAD.T", 1.0)),
+        ("ProGrad/rn50", 0.002, 200, 32, ("PROGRAD.N_CTX", 16)),
+        ("TCP/vit_b16", 0.002, 50, 32, ("TCP.ADAM_EPS", 1e-3)),
+        ("ViP/vit_b16", 0.002, 50, 32, ("VIP.N_CTX", 4)),
         ("KgCoOp/vit_b16_ep100_ctxv1", 0.002, 100, 128, ("KGCOOP.W", 8.0)),
+        ("CLIPAdapter/rn50", 0.002, 200, 32, ("CLIPADAPTER.RATIO", 0.2)),
+        ("CLIPAdapter/vit_b16_few_shot", 0.01, 20, 32, ("CLIPADAPTER.TICK", "iteration")),
+        ("CLAP/rn50", 0.1, 300, 256, ("CLAP.VIEWS", 20)),
     ],
 )
 def test_published_numbers(world, name, lr, epochs, batch, option):

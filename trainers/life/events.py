@@ -14,6 +14,7 @@ class Events:
     """A SummaryWriter. What its thread could not write, it says at the next call, as a UserError."""
 
     def __init__(self, writer: Any, folder: str | Path) -> None:
+        quiet_thread()
         self.writer, self.folder = writer, folder
 
     def add_scalar(self, *args: Any, **options: Any) -> None:

@@ -2,7 +2,8 @@
 
 Methods without visual prompts see the same features whatever they learn. They are shared by all methods and seeds of a
 process; with DATALOADER.CACHE_FEATURES also by later processes. The key is everything they depend on: backbone weights,
-precision and device, how images are read, transform, and the files with their sizes and times.
+precision and device, how images are read, transform, and the files with their sizes and times; for an augmented view also
+its number, the seed, and the number of loading processes, each of which draws for itself.
 """
 
 import hashlib
@@ -19,24 +20,34 @@ from torch.utils.data import DataLoader
 
 from dassl.data.data_manager import build_data_loader
 from dassl.engine import TrainerX
+from dassl.utils import set_random_seed
 from datasets.cache import files_key
 from datasets.loader import ImageDataset
+from toolbox import random_states
 from toolbox.files import atomic_write, writable
 from trainers.life.run import Run
 from vlm.prompts.prompted import PromptedCLIP
+from vlm.towers.block import unit
 
-FORMAT = 2
-KEPT = 8  # lists of files in memory
+FORMAT = 3
+KEPT = 2**28  # bytes in memory
 _memory: "OrderedDict[str, Tensor]" = OrderedDict()
 
 
 @dataclass
 class Features:
-    """Normalised features (n, embed_dim) in float32 and labels (n,), on the trainer's device, and the files."""
+    """Features of images in float32, their labels and their files.
+
+    Attributes:
+        values: normalised, (n, embed_dim), on the trainer's device.
+        labels: (n,), likewise.
+        raw: as the tower gives them, of any length, for methods that read it.
+    """
 
     values: Tensor
     labels: Tensor
     paths: Sequence[str]
+    raw: Tensor | None = None
 
     def split(self, size: int) -> Iterator["Features"]:
         """In batches."""
@@ -69,11 +80,31 @@ def loader_over(trainer: Run, items: Sequence, augmented: bool = False) -> DataL
     )
 
 
-def of_loader(trainer: Run, loader: DataLoader) -> Features:
-    """Features of a loader that goes through its files in order, computed only if they are not kept anywhere."""
+def of_view(trainer: Run, items: Sequence, number: int) -> Features:
+    """Features of one augmented view of each item: the same view for the same number and SEED.
+
+    With a negative SEED, which fixes nothing, each call draws another.
+    """
+    loader, seed = loader_over(trainer, items, augmented=True), trainer.cfg.SEED
+    if seed < 0:
+        return _features(trainer, items, compute(trainer, loader))
+    states = random_states.capture()
+    try:
+        set_random_seed(int.from_bytes(hashlib.sha256(f"{seed} {number}".encode()).digest()[:4], "big"))
+        return of_loader(trainer, loader, ("view", number, seed, trainer.cfg.DATALOADER.NUM_WORKERS))
+    finally:
+        random_states.restore(states)
+
+
+def of_loader(trainer: Run, loader: DataLoader, drawn: Sequence = ()) -> Features:
+    """Features of a loader that goes through its files in order, computed only if they are not kept anywhere.
+
+    Args:
+        drawn: what decides the random part of its transform, if that has one.
+    """
     items = loader.dataset.data_source
     paths = [item.impath for item in items]
-    key = _key(trainer, [repr(loader.dataset.transform), *loader.dataset.reading.key()], paths)
+    key = _key(trainer, [repr(loader.dataset.transform), *loader.dataset.reading.key(), *drawn], paths)
     file = _folder(trainer.cfg) / f"{key}.safetensors" if trainer.cfg.DATALOADER.CACHE_FEATURES else None
     values = _memory.get(key)
     if values is None and file is not None:
@@ -86,21 +117,27 @@ def of_loader(trainer: Run, loader: DataLoader) -> Features:
             atomic_write(file, lambda part: part.write_bytes(content))
     _memory[key] = values
     _memory.move_to_end(key)
-    while len(_memory) > KEPT:
+    while len(_memory) > 1 and sum(kept.nbytes for kept in _memory.values()) > KEPT:
         _memory.popitem(last=False)
+    return _features(trainer, items, values)
+
+
+def _features(trainer: Run, items: Sequence, raw: Tensor) -> Features:
+    raw = raw.to(trainer.device)
     labels = torch.tensor([item.label for item in items], device=trainer.device)
-    return Features(values.to(trainer.device), labels, paths)
+    return Features(unit(raw), labels, [item.impath for item in items], raw)
 
 
 @torch.no_grad()
 def compute(trainer: Run, loader: DataLoader) -> Tensor:
-    """Features of the images a loader gives, (n, embed_dim), on the trainer's device.
+    """Features of the images a loader gives, of any length, (n, embed_dim), on the trainer's device.
 
     Random states are left as they were: going through a loader draws a seed, and whether features are kept already must
     not decide the numbers a run draws after this.
     """
     with torch.random.fork_rng(devices=[]), trainer.precision.context():
-        return torch.cat([trainer.model.clip.image(batch["img"].to(trainer.device)).float() for batch in loader])
+        image = trainer.model.clip.image
+        return torch.cat([image(batch["img"].to(trainer.device), normalised=False).float() for batch in loader])
 
 
 def _key(trainer: Run, pixels: list, paths: Sequence[str]) -> str:

@@ -10,12 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from toolbox.errors import UserError
-from trainers.life.precision import Precision
+from trainers.life.distributed import world
+from trainers.life.precision import Precision, Rule, plain
 
 CHOICES = ("auto", "on", "off")  # of TRAIN.CUDA_GRAPH
 WARM_UP = 3  # passes before recording, in which libraries choose and allocate what they need
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def why_no_graph(device: torch.device) -> str:
+    """Why steps on `device` cannot be recorded; "" if they can."""
+    if device.type != "cuda":
+        return "there is no GPU"
+    return "several processes share the run" if world() > 1 else ""
 
 
 class Passes:
@@ -27,16 +35,25 @@ class Passes:
         precision: of the passes.
         choice: one of `CHOICES`; anything that cannot be recorded is run as written, and it is said why.
         why_not: why the passes cannot be recorded in the first place; "" if they can.
+        rule: how gradients come from the loss.
 
     Raises:
         UserError: `choice` is none.
     """
 
-    def __init__(self, loss: Loss, model: nn.Module, precision: Precision, choice: str, why_not: str = "") -> None:
+    def __init__(
+        self,
+        loss: Loss,
+        model: nn.Module,
+        precision: Precision,
+        choice: str,
+        why_not: str = "",
+        rule: Rule = plain,
+    ) -> None:
         choice = {True: "on", False: "off"}.get(choice, choice)
         if choice not in CHOICES:
             raise UserError(f"TRAIN.CUDA_GRAPH is {choice!r}; choose one of {', '.join(CHOICES)}")
-        self.loss, self.parameters, self.precision = loss, [*model.parameters()], precision
+        self.loss, self.parameters, self.precision, self.rule = loss, [*model.parameters()], precision, rule
         self.wanted, self._recorded = choice != "off" and not why_not, None
         if choice == "on" and why_not:
             print(f"CUDA graph: not used, {why_not}")
@@ -53,7 +70,7 @@ class Passes:
             parameter.grad = None
         with self.precision.context():
             logits, loss = self.loss(images, labels)
-        self.precision.backward(loss)
+        self.precision.backward(loss, self.rule)
         return logits.detach(), loss.detach()
 
     def _try_to_record(self, images: Tensor, labels: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The numbers a run computes in: TRAINER.<METHOD>.PREC."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -7,7 +8,15 @@ from torch import Tensor, nn
 
 from toolbox.errors import UserError
 
+Rule = Callable[[Tensor, Callable[[Tensor], Tensor]], None]
+"""How gradients come from a loss, given what losses are scaled by; see `PromptedCLIP.backward`."""
+
 CHOICES = ("auto", "fp32", "fp16", "bf16", "amp")
+
+
+def plain(loss: Tensor, scaled: Callable[[Tensor], Tensor]) -> None:
+    """Those of the loss itself."""
+    scaled(loss).backward()
 
 
 class Precision:
@@ -37,12 +46,20 @@ class Precision:
         """Where the forward pass runs."""
         return torch.autocast(self.device_type, dtype=self._half) if self.name == "amp" else nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
+    def backward(self, loss: Tensor, rule: Rule = plain) -> None:
         """Backward pass, scaled where it must be."""
-        (loss if self.scaler is None else self.scaler.scale(loss)).backward()
+        rule(loss, self.scaler.scale if self.scaler is not None else lambda loss: loss)
 
-    def update(self, optimizer: torch.optim.Optimizer) -> None:
-        """The optimiser's step; one whose scaled gradients overflow is skipped and counted."""
+    def update(self, optimizer: torch.optim.Optimizer, max_norm: float = 0.0) -> None:
+        """The optimiser's step; one whose scaled gradients overflow is skipped and counted.
+
+        Args:
+            max_norm: gradients of all that is trained, taken together, are cut to this length; 0 leaves them.
+        """
+        if max_norm > 0:
+            if self.scaler is not None:
+                self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
         if self.scaler is None:
             optimizer.step()
             return

@@ -27,6 +27,7 @@ class Run(Protocol):
     precision: Precision
     output_dir: str
     epoch: int
+    batch_idx: int
     max_epoch: int
     resumable_epoch: int
     starts: int

@@ -36,14 +36,20 @@ def choose_templates(choice: str, of_dataset: Sequence[str] | None, key: str) ->
 
 
 def class_features(
-    clip: Backbone, classnames: Sequence[str], templates: Sequence[str], raw_mean: bool = False
+    clip: Backbone,
+    classnames: Sequence[str],
+    templates: Sequence[str],
+    raw_mean: bool = False,
+    normalised: bool = True,
 ) -> Tensor:
     """Normalised mean over `templates` of each class's text feature, (n_cls, embed_dim).
 
     Args:
         raw_mean: take the mean of features of any length (as PromptSRC does) instead of normalised ones.
+        normalised: False leaves the mean as long as it is; with `raw_mean` that is the text as the tower gives it.
     """
     names = [name.replace("_", " ") for name in classnames]
     texts = [template.replace("{}", name) for template in templates for name in names]
     features = clip.text.encode(texts, normalised=not raw_mean).unflatten(0, (len(templates), len(names)))
-    return unit(features.mean(0))
+    mean = features.mean(0)
+    return unit(mean) if normalised else mean

@@ -1,6 +1,6 @@
 """What a prompt-tuning method is to the rest: images in, logits out, over a frozen backbone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -35,10 +35,12 @@ class PromptedCLIP(nn.Module):
         clip: the frozen backbone, shared between models.
         conditional: text features depend on the image.
         for_classes: what is trained belongs to the very classes it was trained with, and serves no others.
+        max_grad_norm: gradients of all that is trained, taken together, are cut to this length; 0 leaves them.
     """
 
     conditional = False
     for_classes = False
+    max_grad_norm = 0.0
 
     def __init__(self, clip: Backbone) -> None:
         super().__init__()
@@ -80,6 +82,14 @@ class PromptedCLIP(nn.Module):
         """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method says otherwise."""
         logits = self(images)
         return logits, F.cross_entropy(logits, labels)
+
+    def backward(self, loss: Tensor, scaled: Callable[[Tensor], Tensor] = lambda loss: loss) -> None:
+        """Gradients of the last batch's `loss` into the parameters; methods with a rule of their own for them say it here.
+
+        Args:
+            scaled: what any loss goes through before it is differentiated (loss scaling under float16).
+        """
+        scaled(loss).backward()
 
     def _text(self, image_features: Tensor) -> Tensor:
         if self.training or self.conditional or torch.is_grad_enabled():

@@ -10,15 +10,14 @@ classes, and [CLS] changes with everything behind it. What remains exact:
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vlm.towers.block import LayerNorm, unit
+from vlm.towers.block import Attending, LayerNorm, unit
 from vlm.towers.text import TextTower
 from vlm.towers.tokens import Vocabulary
 
 
-class BertBlock(nn.Module):
+class BertBlock(Attending):
     """One frozen post-norm layer over a transformers `BertLayer`; the same parts as `vlm.towers.block.Block`."""
 
     eps_before = None  # nothing is normalised before attention
@@ -34,29 +33,13 @@ class BertBlock(nn.Module):
         self.proj, self.ln_2 = layer.output.dense, LayerNorm(layer.output.LayerNorm)
         self.heads = heads
 
-    @property
-    def width(self) -> int:
-        return self.in_weight.shape[1]
-
-    def q_kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (..., width) and, side by side, keys and values (..., 2 * width) of tokens x (..., width)."""
-        return F.linear(x, self.in_weight, self.in_bias).split([self.width, 2 * self.width], dim=-1)
-
-    def kv(self, x: Tensor) -> Tensor:
-        """Keys and values alone."""
-        return F.linear(x, self.in_weight[self.width :], self.in_bias[self.width :])
-
-    def q(self, x: Tensor) -> Tensor:
-        """Queries alone."""
-        return F.linear(x, self.in_weight[: self.width], self.in_bias[: self.width])
-
     def reading(self) -> tuple[Tensor, Tensor]:
         """Weight and bias of `kv`, in float32."""
         return self.in_weight[self.width :].float(), self.in_bias[self.width :].float()
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """Tokens x (..., width) after the layer, given what each attended to (..., width)."""
-        x = self.ln_1(x + self.out_proj(attended))
+        x = self.ln_1(x + self.merged(attended))
         return self.ln_2(x + self.proj(self.activation(self.fc(x))))
 
 

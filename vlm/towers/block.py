@@ -6,6 +6,9 @@ A tower decides which positions ask (queries) and which only answer (keys and va
     x       = block.finish(x, y)    output projection of the attended y, residual, MLP, residual
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -48,7 +51,70 @@ class LayerNorm(nn.Module):
         return y.to(x.dtype)
 
 
-class Block(nn.Module):
+class Attending(nn.Module):
+    """The projections that a layer attends by, and the places where trained modules may stand beside them.
+
+    Attributes:
+        in_weight, in_bias: of queries, keys and values in this order, (3 * width, width) and (3 * width,).
+        beside_in: of the projections' input (..., width) and the slice of the 3 * width outputs that is wanted, what is added
+            to them; or None.
+        beside_out: of the attended (..., width), what is added to its output projection; or None.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_module("beside_in", None)
+        self.register_module("beside_out", None)
+
+    @property
+    def width(self) -> int:
+        return self.in_weight.shape[1]
+
+    def before(self, x: Tensor) -> Tensor:
+        """What the projections read of tokens x (..., width)."""
+        return x
+
+    def q_kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (..., width) and, side by side, keys and values (..., 2 * width) of tokens x (..., width)."""
+        return self._projected(x, slice(None)).split([self.width, 2 * self.width], dim=-1)
+
+    def kv(self, x: Tensor) -> Tensor:
+        """Keys and values alone, for positions whose own output nobody reads."""
+        return self._projected(x, slice(self.width, None))
+
+    def q(self, x: Tensor) -> Tensor:
+        """Queries alone, for the positions that are read after the last layer."""
+        return self._projected(x, slice(self.width))
+
+    def _projected(self, x: Tensor, part: slice) -> Tensor:
+        x = self.before(x)
+        y = F.linear(x, self.in_weight[part], self.in_bias[part])
+        return y if self.beside_in is None else y + self.beside_in(x, part)
+
+    def merged(self, attended: Tensor) -> Tensor:
+        """Output projection of what was attended to (..., width)."""
+        y = self.out_proj(attended)
+        return y if self.beside_out is None else y + self.beside_out(attended)
+
+
+@contextmanager
+def in_place(blocks: Iterable[nn.Module], part: str, modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Trained modules as the blocks' `part` (`beside_in`, `ln_1`, ...), one a block, for as long as the context lasts.
+
+    Blocks belong to a backbone that several models share, so what a model adds to them is there for its own passes alone.
+    """
+    before = []
+    try:
+        for block, module in zip(blocks, modules, strict=True):
+            before.append((block, getattr(block, part)))
+            setattr(block, part, module)
+        yield
+    finally:
+        for block, was in before:
+            setattr(block, part, was)
+
+
+class Block(Attending):
     """One frozen block over weights that belong to the loaded model (shared, not copied).
 
     Args:
@@ -82,27 +148,12 @@ class Block(nn.Module):
         self.scale_1, self.scale_2 = scales
 
     @property
-    def width(self) -> int:
-        return self.in_weight.shape[1]
-
-    @property
     def eps_before(self) -> float:
         """Epsilon of the LayerNorm before attention."""
         return self.ln_1.eps
 
-    def q_kv(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries (..., width) and, side by side, keys and values (..., 2 * width) of tokens x (..., width)."""
-        return F.linear(self.ln_1(x), self.in_weight, self.in_bias).split([self.width, 2 * self.width], dim=-1)
-
-    def kv(self, x: Tensor) -> Tensor:
-        """Keys and values alone, for positions whose own output nobody reads."""
-        w = self.width
-        return F.linear(self.ln_1(x), self.in_weight[w:], self.in_bias[w:])
-
-    def q(self, x: Tensor) -> Tensor:
-        """Queries alone, for the positions that are read after the last layer."""
-        w = self.width
-        return F.linear(self.ln_1(x), self.in_weight[:w], self.in_bias[:w])
+    def before(self, x: Tensor) -> Tensor:
+        return self.ln_1(x)
 
     def reading(self) -> tuple[Tensor, Tensor]:
         """Weight (2 * width, width) and bias (2 * width,) of `kv` for x that are normalised but not yet scaled, float32."""
@@ -111,7 +162,7 @@ class Block(nn.Module):
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """Tokens x (..., width) after the block, given what each attended to (..., width)."""
-        y = self.out_proj(attended)
+        y = self.merged(attended)
         x = x + (y if self.scale_1 is None else y * self.scale_1)
         y = self.fc(self.ln_2(x))
         y = self.proj(QuickGELU.apply(y) if self.quick else self.activation(y))

@@ -81,15 +81,24 @@ class TextTower(nn.Module):
         Raises:
             UserError: a text is too long for the tower.
         """
+        pieces = self.pieces(texts)
+        with torch.no_grad():
+            none = self.embed([])
+            chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
+            return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
+
+    def pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        """Word pieces of plain texts.
+
+        Raises:
+            UserError: a text is too long for the tower.
+        """
         room = self.vocabulary.context_length - 2
         pieces = [self.vocabulary.encode(text) for text in texts]
         for text, tokens in zip(texts, pieces, strict=True):
             if len(tokens) > room:
                 raise UserError(f"text {text!r} has {len(tokens)} word pieces but the text tower has room for {room}")
-        with torch.no_grad():
-            none = self.embed([])
-            chunks = [pieces[i : i + chunk] for i in range(0, len(pieces), chunk)]
-            return torch.cat([self(none, ContextLayout.plain(self, part), normalised=normalised) for part in chunks])
+        return pieces
 
     def layers_that_only_read(self, replaced: int) -> int:
         """How many layers only read their prompts, where those of the first `replaced` layers are replaced behind them."""

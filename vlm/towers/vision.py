@@ -83,15 +83,16 @@ class ViT(nn.Module):
             x = self._block(block, x, context)
         return x
 
-    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
-        """L2-normalised image features, (batch, embed_dim); arguments as in `tokens`."""
-        return self.read(self.tokens(images, prompts), prompts)
+    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = (), normalised: bool = True) -> Tensor:
+        """Image features, (batch, embed_dim), of length 1 unless told otherwise; other arguments as in `tokens`."""
+        return self.read(self.tokens(images, prompts), prompts, normalised=normalised)
 
     def read(
         self,
         x: Tensor,
         prompts: Sequence[Tensor] | Tensor = (),
         attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention,
+        normalised: bool = True,
     ) -> Tensor:
         """Features from the tokens that enter the last block: only CLS asks there.
 
@@ -102,7 +103,13 @@ class ViT(nn.Module):
         x, context = self._with_prompts(x, prompts, self.depth - 1)
         cls, kv = x[:, :1], self._keys(block.kv(x), context)
         x = block.finish(cls, attend(block.q(cls), kv, block.heads, attention=attention))
-        return unit(self.ln_post(x[:, 0]) @ self.proj)
+        features = self.ln_post(x[:, 0]) @ self.proj
+        return unit(features) if normalised else features.float()
+
+    def every_token(self, images: Tensor) -> Tensor:
+        """L2-normalised features of CLS and all patches, (batch, 1 + patches, embed_dim), each read as CLS is."""
+        x = self._block(self.blocks[-1], self.tokens(images), None)
+        return unit(self.ln_post(x) @ self.proj)
 
     def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, Tensor | None]:
         """The tokens that layer i computes in full, and the keys and values it only reads."""
@@ -139,12 +146,13 @@ class ResNet(nn.Module):
     def dtype(self) -> torch.dtype:
         return self.visual.conv1.weight.dtype
 
-    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
-        """L2-normalised image features, (batch, embed_dim).
+    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = (), normalised: bool = True) -> Tensor:
+        """Image features, (batch, embed_dim), of length 1 unless told otherwise.
 
         Raises:
             UserError: prompts were given.
         """
         if len(prompts):
             raise UserError("a ResNet image tower takes no visual prompts; choose a ViT backbone, such as ViT-B/16")
-        return unit(self.visual(images.to(self.dtype)))
+        features = self.visual(images.to(self.dtype))
+        return unit(features) if normalised else features.float()

@@ -21,12 +21,12 @@ from tests.trainers.small_world import SmallWorld
 world = SmallWorld.__new__(SmallWorld)
 world.root = Path(sys.argv[2])
 world.clip, world.rows = world.root / "tiny.safetensors", world.root / "rows.safetensors"
-cilmp = {"TRAINER__CILMP__DROPOUT": 0.1, "TRAINER__CILMP__ROWS_SCALING": "centred"}
+cilmp = {"TRAINER__CILMP__DROPOUT": 0.1, "TRAINER__CILMP__ROWS_SCALING": "centred", "TRAINER__CLIPLORA__DROPOUT": 0.0}
 world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)'}, **cilmp)
 """
 
 
-@pytest.mark.parametrize("method", ["CoOp", "CILMP"])
+@pytest.mark.parametrize("method", ["CoOp", "CILMP", "ProGrad", "CLIPLoRA"])
 def test_two_processes_end_with_the_weights_of_one(world: SmallWorld, tmp_path, method):
     script = tmp_path / "run.py"
     script.write_text(SCRIPT)

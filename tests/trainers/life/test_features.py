@@ -18,9 +18,9 @@ def image_batches(monkeypatch) -> Iterator[list[int]]:
     """Sizes of the batches that pass through the image tower; starts with nothing in memory."""
     sizes, forward = [], ViT.forward
 
-    def counting(self, images, prompts=()):
+    def counting(self, images, *rest, **options):
         sizes.append(len(images))
-        return forward(self, images, prompts)
+        return forward(self, images, *rest, **options)
 
     monkeypatch.setattr(ViT, "forward", counting)
     features._memory.clear()
@@ -104,3 +104,43 @@ def test_a_model_with_a_forward_of_its_own_is_not_bypassed(world, image_batches,
     monkeypatch.setattr(CoOp, "make_model", halved)
     half = world.run("CoOp", "features-half", "--eval-only")
     np.testing.assert_allclose(logits(half), logits(whole) / 2, atol=1e-6)
+
+
+def test_views_are_shared_by_methods_that_draw_the_same(world, image_batches):
+    world.run("CLAP", "features-views-a", TRAINER__CLAP__VIEWS=3)
+    assert sum(image_batches) == 3 * 16 + 12
+    world.run("LPPlusPlus", "features-views-b")
+    assert sum(image_batches) == 3 * 16 + 12 + 8, "validation images alone are new"
+    world.run("CLAP", "features-views-c", TRAINER__CLAP__VIEWS=3, SEED=2)
+    assert sum(image_batches) == 2 * 3 * 16 + 12 + 8
+
+
+def test_a_view_is_the_same_for_its_number_and_seed_and_draws_nothing(world, image_batches, monkeypatch):
+    from trainers.clap import CLAP
+
+    seen = {}
+
+    def look(self):
+        items = self.dm.dataset.train_x
+        before = torch.get_rng_state()
+        seen[self.cfg.SEED] = first, second = [self.view(items, number).values for number in (0, 1)]
+        assert torch.equal(torch.get_rng_state(), before)
+        features._memory.clear()
+        again = self.view(items, 0)
+        assert (torch.equal(again.values, first) and not torch.equal(first, second)) == (self.cfg.SEED >= 0)
+        torch.testing.assert_close(again.raw / again.raw.norm(dim=1, keepdim=True), again.values)
+        taken = [view.values for view in self.views(items, 5, taken=2, first=1)]
+        if self.cfg.SEED >= 0:
+            assert [torch.equal(view, taken[0]) for view in taken] == [True, False, True, False, True]
+            assert torch.equal(taken[0], second)
+
+    monkeypatch.setattr(CLAP, "fit", look)
+    for seed in (1, 2):
+        world.run("CLAP", f"features-view-{seed}", SEED=seed)
+    assert not torch.equal(seen[1][0], seen[2][0])
+
+
+def test_memory_is_bounded_by_bytes(world, image_batches, monkeypatch):
+    monkeypatch.setattr(features, "KEPT", 3 * 16 * 64 * 4)
+    world.run("CLAP", "features-few", TRAINER__CLAP__VIEWS=5)
+    assert len(features._memory) <= 4 and sum(kept.nbytes for kept in features._memory.values()) <= features.KEPT

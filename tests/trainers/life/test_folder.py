@@ -4,7 +4,7 @@ import errno
 import fcntl
 import json
 import os
-import socket
+import platform
 
 import pytest
 
@@ -22,7 +22,7 @@ def no_locks(monkeypatch):
 
 def holder(folder, **changes):
     folder.mkdir(exist_ok=True)
-    content = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid()), **changes}
+    content = {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid()), **changes}
     (folder / HOLDER).write_text(json.dumps(content))
 
 

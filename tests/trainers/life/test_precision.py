@@ -58,3 +58,13 @@ def test_a_run_counts_across_a_stop(world, monkeypatch):
         world.run("CoOp", "overflows", **key)
     found = result(world.run("CoOp", "overflows", **key))
     assert found["overflows"] >= 3 and found["time"]["starts"] == 2
+
+
+@pytest.mark.parametrize("name", ["fp32", "fp16"])
+def test_gradients_are_cut_to_the_length_a_model_asks_for(name):
+    model = nn.Linear(2, 1, bias=False)
+    precision, optimizer = Precision(name, CPU), torch.optim.SGD(model.parameters(), lr=1.0)
+    before = model.weight.detach().clone()
+    precision.backward(model(torch.tensor([[3.0, 4.0]])).sum())
+    precision.update(optimizer, max_norm=0.5)
+    torch.testing.assert_close(before - model.weight, torch.tensor([[0.3, 0.4]]), atol=1e-5, rtol=0)
