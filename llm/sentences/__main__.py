@@ -17,6 +17,7 @@ from llm.sentences import write_sentences
 from llm.sentences.reference import read_reference
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.names import safe_name
 
 ROUNDS = 8  # a small model repeats itself: it is asked again, with another seed, this often at most
 SHORTEST = 3  # words
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.count < 1:
         raise UserError("--count is at least 1")
     source = args.model or "biomedcoop"
-    folder = args.output or Path("output/llm/sentences") / Path(source).name.lower()
+    folder = args.output or Path("output/llm/sentences") / safe_name(Path(source).name.lower())
     lists = class_lists(args)
     files = {one.name: folder / f"{one.name}.yaml" for one in lists}
     for file in files.values():

@@ -129,7 +129,7 @@ def test_dry_run_prints_commands_only(sweep, tmp_path, capsys):
     assert sweep("--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 12
-    assert all(line.startswith("python train.py --root data --seed ") for line in lines)
+    assert all(line.startswith(f"python {HERE.parents[1]}/train.py --root data --seed ") for line in lines)
     assert calls(tmp_path) == []
 
 

@@ -183,7 +183,7 @@ def test_any_other_2d_medmnist_set(tmp_path, name, n_cls, channels):
         (["folders", "--raw", "EMPTY"], "no images found"),
         (["folders", "--raw", "EMPTY", "--group-pattern", "("], "no regular expression"),
         (["folders", "--raw", "EMPTY", "--group-pattern", "x"], "no bracket"),
-        (["folders", "--raw", "EMPTY", "--folder", "../x"], "not the name of a folder"),
+        (["folders", "--raw", "EMPTY", "--folder", "../x"], "cannot be the name of a folder"),
         (["csv", "--raw", "EMPTY"], "0 csv files"),
         (["kvasir", "--raw", "EMPTY", "--shares", "0.5", "0.2", "0.2"], "three shares that sum to 1"),
         (["biomedcoop/busi", "--raw", "EMPTY"], r"no split_BUSI\.json"),

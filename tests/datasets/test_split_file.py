@@ -59,7 +59,7 @@ def test_written_split_is_read_back_and_coop_can_read_it(tmp_path):
         ({"train": [["a.png", 0]]}, r"train\[0\] is not \[path, label, class name\]"),
         ({"train": [["", 0, "x"]]}, "not a file name"),
         ({"train": [["a.png", 0, " "]]}, r"class name of train\[0\] is empty"),
-        ({"train": [["a.png", 0, "\ud800"]]}, "is empty or no text"),
+        ({"train": [["a.png", 0, "\ud800"]]}, "has characters that cannot be shown"),
         ({"train": [["\udfff.png", 0, "x"]]}, "is not a file name"),
         ({"train": {"a.png": 0}}, "part 'train' is not a list"),
         ({"groups": [1]}, "must be JSON objects"),
