@@ -2,8 +2,8 @@
 
 Methods without visual prompts see the same features whatever they learn. They are shared by all methods and seeds of a
 process; with DATALOADER.CACHE_FEATURES also by later processes. The key is everything they depend on: backbone weights,
-precision and device, how images are read, transform, and the files with their sizes and times; for an augmented view also
-its number, the seed, and the number of loading processes, each of which draws for itself.
+precision and device, batch size, how images are read, transform, and the files with their sizes and times; for an
+augmented view also its number, the seed, and the number of loading processes, each of which draws for itself.
 """
 
 import hashlib
@@ -141,7 +141,8 @@ def compute(trainer: Run, loader: DataLoader) -> Tensor:
 
 
 def _key(trainer: Run, pixels: list, paths: Sequence[str]) -> str:
-    what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, *pixels]
+    size = trainer.cfg.DATALOADER.TEST.BATCH_SIZE  # last digits of a feature depend on how many images stand beside it
+    what = [FORMAT, trainer.model.clip.weights_hash, trainer.precision.name, trainer.device.type, size, *pixels]
     return files_key(what, paths)
 
 

@@ -144,3 +144,11 @@ def test_memory_is_bounded_by_bytes(world, image_batches, monkeypatch):
     monkeypatch.setattr(features, "KEPT", 3 * 16 * 64 * 4)
     world.run("CLAP", "features-few", TRAINER__CLAP__VIEWS=5)
     assert len(features._memory) <= 4 and sum(kept.nbytes for kept in features._memory.values()) <= features.KEPT
+
+
+def test_features_of_another_batch_size_are_not_taken(world, image_batches):
+    """Their last digits are others, and so would be the logits of a run that is tested again."""
+    world.run("ZeroshotCLIP", "in-fives", "--eval-only")
+    before = len(image_batches)
+    world.run("ZeroshotCLIP", "in-threes", "--eval-only", DATALOADER__TEST__BATCH_SIZE=3)
+    assert len(image_batches) > before
