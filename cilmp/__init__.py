@@ -1,3 +1,5 @@
 """The door of the project: one command (`python -m cilmp`), thin over the rooms behind it."""
 
-__version__ = "0.2.0"
+from toolbox.version import VERSION as __version__
+
+__all__ = ["__version__"]

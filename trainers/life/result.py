@@ -19,6 +19,7 @@ from llm.used import keep_rows
 from toolbox.files import atomic_json, atomic_path
 from toolbox.run_files import PREDICTIONS, RESULT, Predictions
 from toolbox.seals import seal
+from toolbox.version import VERSION
 from trainers.life.run import Run
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
@@ -36,6 +37,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
     steps = sorted(trainer.step_seconds)
     value = {
         "status": "finished",
+        "version": VERSION,
         "method": type(trainer).__name__,
         "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,

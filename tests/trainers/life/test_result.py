@@ -9,6 +9,7 @@ from tests.trainers.small_world import result
 from toolbox.errors import UserError
 from toolbox.run_files import find_result
 from toolbox.seals import check_seal
+from toolbox.version import VERSION
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_provenance(world, out):
         "fewshot": 0,
     }
     assert {"python", "torch", "torchvision", "numpy", "safetensors"} <= found["versions"].keys()
-    assert "threads" in found["hardware"] and "dassl" in found["host"].lower()
+    assert found["version"] == VERSION and "threads" in found["hardware"] and "dassl" in found["host"].lower()
     assert found["git"] is None or {"commit", "dirty"} == found["git"].keys()
     assert "LR: 0.01" in found["config"] and found["command"]
     assert found["time"]["train_s"] > 0 and found["time"]["test_s"] > 0 and found["time"]["starts"] == 1

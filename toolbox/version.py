@@ -1,0 +1,3 @@
+"""The version of the project: `cilmp.__version__`, and in every result.json."""
+
+VERSION = "0.2.0"
