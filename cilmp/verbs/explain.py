@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cilmp.opening import images_and_run
 from toolbox.errors import UserError, nearest
 from toolbox.files import check_writable
 from toolbox.names import OwnNames
@@ -45,16 +46,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_intermixed_args(argv)
     if not args.images and not args.words:
         parser.error("give images or folders, or --words")
-    import trainers  # noqa: F401  registers the methods
-    from datasets.walk import images_in
-    from trainers.life.plugins import load_plugins
-    from trainers.life.saved import open_run
-
-    load_plugins(args.plugin)
-    files, left_out = images_in(args.images) if args.images else ([], "")
-    if left_out:
-        print(shown(f"left out of the folders: {left_out}"), file=sys.stderr)
-    run = open_run(args.run)
+    files, run = images_and_run(args.images, args.run, args.plugin)
     if args.words:
         return say_words(run, files[:WORDS_IMAGES], args.top)
     return draw_maps(run, files, args.classname, args.out or args.run / "explanations")

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from cilmp.opening import images_and_run
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path, check_writable
 from toolbox.plain import parse_json
@@ -145,17 +146,8 @@ def predict(args: argparse.Namespace, predictions: TextIO) -> int:
     """Print a line an image to `predictions` and write the files; 1 if some images could not be read."""
     import torch
 
-    import trainers  # noqa: F401  registers the methods
-    from datasets.walk import images_in
-    from trainers.life.plugins import load_plugins
-    from trainers.life.saved import open_run
-
-    load_plugins(args.plugin)
     names = class_list(args.classes)
-    paths, left_out = images_in(args.images)
-    if left_out:
-        print(shown(f"left out of the folders: {left_out}"))
-    run = open_run(args.run, names, args.load_epoch)
+    paths, run = images_and_run(args.images, args.run, args.plugin, names, args.load_epoch)
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
     if not args.overwrite:
         check_free(args.out, about)
