@@ -25,23 +25,13 @@ from tabulate import tabulate
 
 import toolbox  # noqa: F401  mends torchvision
 from datasets.facts import find
+from speed.shapes import VIT_B16
 from tests.oracles import cilmp as oracle
 from trainers.cilmp import CILMPModel
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.towers.tokens import NameTokens
 
-VIT_B16 = {
-    "embed_dim": 512,
-    "image_resolution": 224,
-    "vision_layers": 12,
-    "vision_width": 768,
-    "vision_patch_size": 16,
-    "context_length": 77,
-    "vocab_size": 49408,
-    "transformer_width": 512,
-    "transformer_layers": 12,
-}
 KVASIR = find("kvasir").classnames
 VARIANTS = ("tower", "ours", "plain")
 TARGETS = {("train", "tower"): 1.25, ("test", "tower"): 1.1}

@@ -18,22 +18,12 @@ from safetensors.torch import save_file
 import train
 from datasets.facts import find
 from speed.launches import random_rows
+from speed.shapes import VIT_B16
 from trainers.base import PromptTrainer
 from vlm.loading.random_clip import random_state
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = list(find("kvasir").classnames)
-VIT_B16 = {
-    "embed_dim": 512,
-    "image_resolution": 224,
-    "vision_layers": 12,
-    "vision_width": 768,
-    "vision_patch_size": 16,
-    "context_length": 77,
-    "vocab_size": 49408,
-    "transformer_width": 512,
-    "transformer_layers": 12,
-}
 SMALL = VIT_B16 | {"embed_dim": 64, "image_resolution": 32, "vision_width": 64, "transformer_width": 64}
 
 
