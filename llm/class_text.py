@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from datasets.config import KEYS
 from llm.question import described_classes, plain_words
 from llm.store import class_key
 from toolbox.errors import UserError, nearest
 
-KINDS = ("name", "description", "plain")
+KINDS = KEYS["DATASET.CLASS_TEXT"].choices
 
 
 def class_texts(kind: str, dataset: str, classnames: Sequence[str]) -> list[str]:

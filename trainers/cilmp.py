@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from dassl.engine import TRAINER_REGISTRY
 from llm.control import KINDS, control_rows
 from llm.question import plain_words
+from llm.scaling import KINDS as SCALINGS
 from llm.scaling import RowScaling, row_scaling
 from llm.store import class_key, embedded_rows, load_rows, read_store
 from llm.used import FILE, UsedRows, check_same_store, kept_rows
@@ -130,7 +131,7 @@ class CILMP(PromptTrainer):
         "ROWS_SCALING": Option(
             "none",
             "centred: less what the training classes' rows have in common (llm.scaling; not in the paper)",
-            choices=("none", "centred"),
+            choices=SCALINGS,
         ),
         "ROWS_FILE": Option("", 'rows by `python -m llm.extract`; "" takes the embedded ones of the data set'),
         "GPA": Option(True, "Gaussian averaging of context and visual prompts over the epochs"),

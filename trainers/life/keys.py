@@ -8,9 +8,12 @@ from yacs.config import CfgNode
 from datasets.config import KEYS as DATASET_KEYS
 from toolbox.errors import UserError
 from toolbox.options import Option
+from trainers.life.passes import CHOICES as GRAPHS
 from trainers.life.precision import CHOICES
 
-PREC = Option("auto", "numbers to compute in; auto is fp16 on a GPU and fp32 on a CPU", choices=CHOICES)
+PREC = Option(
+    "auto", "numbers to compute in; auto is bf16 on a GPU that has it, else fp16, and fp32 on a CPU", choices=CHOICES
+)
 
 SEED_MOST = 2**32 - 1  # NumPy's
 BATCH_MOST = 1_000_000
@@ -32,9 +35,7 @@ KEYS: dict[str, Option] = {
     "OPTIM.WARMUP_CONS_LR": Option(None, "learning rate of a constant warm-up", 0.0, 1e6),
     "TRAIN.PRINT_FREQ": Option(None, "steps between lines of the log; 0 prints the last of an epoch alone", 0),
     "TRAIN.CHECKPOINT_FREQ": Option(None, "epochs between checkpoints that are kept; 0 keeps the last alone", 0),
-    "TRAIN.CUDA_GRAPH": Option(
-        None, "record the training step once and replay it on a GPU", choices=("auto", "on", "off")
-    ),
+    "TRAIN.CUDA_GRAPH": Option(None, "record the training step once and replay it on a GPU", choices=GRAPHS),
     "TEST.FINAL_MODEL": Option(None, "which epoch's weights are tested", choices=("last_step", "best_val")),
     "TEST.SPLIT": Option(None, "which images are tested", choices=("test", "val")),
 }
