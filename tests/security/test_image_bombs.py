@@ -72,8 +72,8 @@ def test_bombs(tmp_path, name, make, message):
     assert name in found and message in found
 
 
-SIDE = 2000
-NOISE = np.tile(np.random.default_rng(0).integers(0, 4096, (500, 500, 3)).astype(np.uint16), (4, 4, 1))
+SIDE = 3000  # large, so that what a process takes besides is little a pixel
+NOISE = np.tile(np.random.default_rng(0).integers(0, 4096, (500, 500, 3)).astype(np.uint16), (6, 6, 1))
 
 
 def ppm(values: np.ndarray, path: Path) -> None:
