@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from dassl.engine import TRAINER_REGISTRY
 from toolbox.errors import UserError
 from toolbox.options import Option
-from trainers.base import TEMPLATES_HELP, PromptTrainer
+from trainers.base import TEMPLATES_HELP, Column, PromptTrainer, Recording
 from vlm.backbone import Backbone
 from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts
 from vlm.towers.block import in_place
@@ -179,3 +179,9 @@ class CLIPLoRA(PromptTrainer):
         updates = {"position": "all", "parts": "".join(options["params"]), "rank": options["r"]}
         updates["scale"] = options["alpha"] / math.sqrt(options["r"])
         return CLIPLoRAModel(clip, case["classnames"], options["template"], options["encoder"], **updates)
+
+    @classmethod
+    def replay(cls, recording: Recording) -> Iterator[Column]:
+        why = "at scale 100, recorded logits are 1.15e-5 from the same in float64; how near ours come depends on the processor"
+        for column in recording.step(recording.model(cls)):
+            yield column._replace(relative=1e-6, why=why) if column.name == "logits" else column

@@ -21,8 +21,10 @@ from tests.trainers.small_world import SmallWorld
 world = SmallWorld.__new__(SmallWorld)
 world.root = Path(sys.argv[2])
 world.clip, world.rows = world.root / "tiny.safetensors", world.root / "rows.safetensors"
-cilmp = {"TRAINER__CILMP__DROPOUT": 0.1, "TRAINER__CILMP__ROWS_SCALING": "centred", "TRAINER__CLIPLORA__DROPOUT": 0.0}
-world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)'}, **cilmp)
+# ProGrad's drawn context is not zero-shot CLIP's own, where the divergence has no gradient and its direction is rounding alone
+rival = {"TRAINER__CLIPLORA__DROPOUT": 0.0, "TRAINER__PROGRAD__CTX_INIT": ""}
+cilmp = {"TRAINER__CILMP__DROPOUT": 0.1, "TRAINER__CILMP__ROWS_SCALING": "centred"}
+world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)'}, **cilmp, **rival)
 """
 
 
