@@ -26,10 +26,11 @@ from speed import runs
 from speed.launches import build, launches, random_rows, tower, training_step
 from tests.oracles import cilmp as oracle
 from toolbox.files import atomic_json
-from trainers.golden import Recording, by_recorded_name, differences
+from trainers.golden.compare import by_recorded_name, differences
 from trainers.life.config import methods
 from trainers.life.passes import Passes
 from trainers.life.precision import Precision
+from trainers.life.recording import Recording
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
 from vlm.prompts.prompted import PromptedCLIP

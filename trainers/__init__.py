@@ -5,7 +5,7 @@ import pkgutil
 
 import toolbox  # noqa: F401  finds or supplies dassl and clip
 
-COMMANDS = {"golden", "list"}  # started by `python -m trainers.NAME`, which must not find them imported already
+COMMANDS = {"list"}  # started by `python -m trainers.NAME`, which must not find them imported already
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.ispkg and _module.name not in COMMANDS:

@@ -104,7 +104,7 @@ class CLAP(PromptTrainer):
         model.text = text
         model.weight.data.copy_(text)
         model.set_multipliers(train, labels, RECORDED[part])
-        optimizer, schedule = _cosine_after_warm_up(model) if ours else _cosine(model)
+        optimizer, schedule = _cosine_after_warm_up(model) if ours else cosine(model)
         weights, rates, losses = [], [], []
         for step in descend(model.feature_loss, [(train, labels)] * STEPS, optimizer, schedule):
             losses.append(F.cross_entropy(step.logits, labels))
@@ -140,7 +140,7 @@ def _cosine_after_warm_up(model: CLAPModel) -> tuple[Optimizer, LRScheduler]:
     return optimizer, build_lr_scheduler(optimizer, optim)
 
 
-def _cosine(model: CLAPModel) -> tuple[Optimizer, LRScheduler]:
+def cosine(model: CLAPModel) -> tuple[Optimizer, LRScheduler]:
     """SS-Text's: a cosine without warm-up."""
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
     return optimizer, CosineAnnealingLR(optimizer, STEPS)

@@ -32,8 +32,8 @@ from toolbox.errors import UserError
 from toolbox.run_files import read_predictions
 from toolbox.seals import seal
 from train import parse
-from trainers.golden import Recording
 from trainers.life.config import setup_cfg
+from trainers.life.recording import Recording
 
 SECONDS = 20  # an input that takes longer counts as a hang
 

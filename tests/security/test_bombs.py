@@ -18,7 +18,7 @@ from datasets.split import Split, read_split
 from llm.store import read_store
 from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
-from trainers.golden import Recording
+from trainers.life.recording import Recording
 from vlm.loading.weights import read_weights
 
 GIGABYTE = 1 << 30

@@ -18,7 +18,7 @@ from toolbox.checkpoints import load_checkpoint
 from toolbox.errors import UserError
 from toolbox.run_files import find_result
 from train import run
-from trainers.golden import Recording
+from trainers.life.recording import Recording
 from vlm.loading.weights import read_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")

@@ -1,5 +1,6 @@
 """Recordings of the reference programs, and the command that compares with them."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,15 +11,18 @@ import pytest
 
 import trainers  # noqa: F401  registers the methods
 from toolbox.errors import UserError
-from trainers.golden import Recording, by_recorded_name, compare, main
+from trainers.golden.__main__ import main
+from trainers.golden.compare import by_recorded_name, compare
+from trainers.golden.programs import PROGRAMS
 from trainers.life.config import methods
+from trainers.life.recording import Recording
 
 FOLDER = Path(__file__).parent.parent / "golden"
 FILES = sorted(FOLDER.rglob("*.npz"))
-METHODS = by_recorded_name(methods())
+METHODS = by_recorded_name([*methods(), *PROGRAMS])
 SUPPORT = {"test_labels", "text_samples", "text_sample_labels"}
 LEFT_ALONE = {  # columns that nothing reads; where words behind a short context are read off the tokens, there are none
-    **{key: set() for key in ("ivlp", "maple", "promptsrc", "clip_adapter")},
+    **{key: set() for key in ("ivlp", "maple", "promptsrc", "clip_adapter", "draws", "endtoend_adapt")},
     "kgcoop": {"tokenized_prompts", "bias_vectors", "meta_net"},  # dead weight of the reference program
     "clip_adapter_fs": {"tokenized_prompts", "val_labels"},
     "clap": {"test_labels", "clap_adaptative"},  # a run of the program that ends in nan
@@ -33,8 +37,9 @@ def changed_copy(name: str, folder: Path, **arrays: np.ndarray) -> Path:
         content = {key: file[key] for key in file.files}
     content |= {key.replace("__", "/"): value for key, value in arrays.items()}
     shutil.copy(FOLDER / f"{name}.json", folder)
-    np.savez(folder / f"{name}.npz", **content)
-    return folder / f"{name}.npz"
+    path = folder / (FOLDER / f"{name}.npz").name
+    np.savez(path, **content)
+    return path
 
 
 def test_every_method_that_is_replayed_is_recorded():
@@ -99,6 +104,37 @@ def test_one_changed_weight_is_noticed(tmp_path, capsys, name, weight):
     path = changed_copy(name, tmp_path, **{f"param__{weight}": value})
     assert not compare(str(path), METHODS)
     assert "FAIL logits" in capsys.readouterr().out
+
+
+def test_one_image_drawn_instead_of_another_is_noticed(tmp_path, capsys):
+    with np.load(FOLDER / "realistic/draws.npz") as file:
+        value = file["b/relaxed/k2/seed19"]
+    value[3] += 1
+    path = changed_copy("realistic/draws", tmp_path, b__relaxed__k2__seed19=value)
+    assert not compare(str(path), METHODS)
+    out = capsys.readouterr().out
+    assert out.count("FAIL") == 1 and "FAIL b/relaxed/k2/seed19" in out
+
+
+def test_what_stands_in_the_case_is_compared_and_a_strange_entry_named(tmp_path, capsys):
+    case = json.loads((FOLDER / "realistic/endtoend_adapt.json").read_text(encoding="utf-8"))
+    case["results"] = {name: value for name, value in case["results"].items() if name.startswith("zero-shot")}
+    case["results"]["zero-shot/relaxed/k4"]["aca"][7] += 0.01
+    case["results"]["Oracle/relaxed/k4"] = {"seeds": 1, "aca": [99.0]}
+    shutil.copy(FOLDER / "realistic/endtoend_adapt.npz", tmp_path)
+    (tmp_path / "endtoend_adapt.json").write_text(json.dumps(case), encoding="utf-8")
+    assert not compare(str(tmp_path / "endtoend_adapt.npz"), METHODS)
+    out = capsys.readouterr().out
+    assert out.count("FAIL") == 1 and "FAIL zero-shot/relaxed/k4/aca" in out
+    assert not_compared(out) == ["Oracle/relaxed/k4/seeds", "Oracle/relaxed/k4/aca"]
+
+
+def test_results_that_are_no_numbers_are_an_error(tmp_path):
+    shutil.copy(FOLDER / "realistic/endtoend_adapt.npz", tmp_path)
+    case = {"source": "a b", "results": {"SS/relaxed/k1": {"aca": "much"}}}
+    (tmp_path / "endtoend_adapt.json").write_text(json.dumps(case), encoding="utf-8")
+    with pytest.raises(UserError, match=r"endtoend_adapt.json: counts and results must be numbers"):
+        Recording.read(tmp_path / "endtoend_adapt.npz")
 
 
 def test_exit_codes(tmp_path, monkeypatch):

@@ -5,10 +5,14 @@ and the reference program's names of what is trained; its npz holds normalised i
 the trained parameters under those names, the program's logits (evaluation mode), and its loss and gradients (training
 mode, dropout 0), all float32. A case may hold several methods instead, as `methods` or `solvers`: then the columns of each
 stand under its name, and it is called by its program's name too, "jusiro/CLAP clap".
+
+Other programs than methods (`trainers.golden.programs`) have cases too: few-shot draws (`pools`), prediction sets (`cases`),
+and programs run whole, whose `results` by seed stand in the case. `results` and `counts` are columns like those of the npz:
+the entry "aca" of "SS/standard/k1" is SS/standard/k1/aca.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +32,8 @@ ABSOLUTE = 1e-5  # logits, losses and other columns
 RELATIVE = 1e-4  # gradients, of their largest entry
 WIDTHS = ("vision_width", "transformer_width")
 SEVERAL = ("methods", "solvers")  # keys of a case with more than one method
+OTHERS = {"pools": "few-shot draws", "cases": "prediction sets"}  # key of a case of no method -> what it is called
+WHOLE = "results"
 
 
 class Column(NamedTuple):
@@ -95,13 +101,14 @@ class Recording:
             raise UserError(
                 f"{path.with_suffix('.json')} does not describe a case: see `python -m trainers.golden --help`"
             )
+        arrays |= _numbers(case, path)
         recording = cls(path, Content(path.with_suffix(".json"), case), Content(path, arrays))
         recording._check()
         return recording
 
     def _check(self) -> None:
-        """That it is of a method, or of several; what one is made of is missed where it is asked for."""
-        if not any(isinstance(self.case.get(key), dict) for key in SEVERAL):
+        """That it is of a method, of several or of another program; what these are made of is missed where it is asked for."""
+        if not any(isinstance(self.case.get(key), dict) for key in (*SEVERAL, *OTHERS, WHOLE)):
             for key in ("method", "clip", "clip_seed", "classnames", "trainable"):
                 self.case[key]
             for name in ("logits", "loss", *(f"param/{name}" for name in self.case["trainable"])):
@@ -110,11 +117,13 @@ class Recording:
 
     def names(self) -> dict[str, str]:
         """What each method in it is called in full, to what the case calls it ("" for a case of one)."""
-        for key in SEVERAL:
-            if isinstance(self.case.get(key), dict):
-                program = str(self.case["source"]).partition(" ")[0]
-                return {f"{program} {part}": part for part in self.case[key]}
-        return {str(self.case["method"]): ""}
+        key = next((key for key in (*SEVERAL, *OTHERS, WHOLE) if isinstance(self.case.get(key), dict)), "method")
+        if key in OTHERS:
+            return {OTHERS[key]: ""}
+        if key == "method":
+            return {str(self.case["method"]): ""}
+        program = str(self.case["source"]).partition(" ")[0]
+        return {f"{program} run whole": ""} if key == WHOLE else {f"{program} {part}": part for part in self.case[key]}
 
     def of(self, part: str) -> "Recording":
         """The same recording, for one of its methods."""
@@ -190,6 +199,21 @@ class Recording:
         if column.relative is not None:
             tolerance = column.relative * largest
         return (ours.reshape(recorded.shape).double() - recorded.double()).abs().max().item(), tolerance
+
+
+def _numbers(case: dict[str, Any], path: Path) -> dict[str, Tensor]:
+    """Columns that stand in the case itself."""
+    found = {f"{cell}/counts": value for cell, value in _entries(case, "counts")}
+    try:
+        found |= {f"{cell}/{what}": value for cell, of_cell in _entries(case, WHOLE) for what, value in of_cell.items()}
+        return {name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"{path.with_suffix('.json')}: counts and results must be numbers: {error}") from error
+
+
+def _entries(case: dict[str, Any], key: str) -> Iterable[tuple[str, Any]]:
+    entries = case.get(key)
+    return entries.items() if isinstance(entries, dict) else ()
 
 
 @lru_cache(maxsize=1)

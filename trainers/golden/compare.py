@@ -1,21 +1,13 @@
-"""Compare methods with numbers recorded from their reference programs: `python -m trainers.golden FILE.npz ...`.
+"""One recording against what is computed here for it, column by column."""
 
-What lies in such a file is said in `trainers/life/recording.py`. Every column that a method here gives for it (`replay`) is
-compared; columns that nothing here gives or reads are named. The exit code is 0 if all that is compared is within tolerance.
-"""
-
-import argparse
-import sys
 from collections.abc import Iterable
 
-from toolbox.command import run_command
 from toolbox.errors import UserError, nearest
-from trainers.life.config import methods
 from trainers.life.recording import Column, Recording
 
 
 def by_recorded_name(methods: Iterable[type]) -> dict[str, type]:
-    """Methods by every name that recordings have for them."""
+    """Methods, and other programs (`trainers.golden.programs`), by every name that recordings have for them."""
     return {name: method for method in methods for name in (method.__name__, *vars(method).get("recorded_as", ()))}
 
 
@@ -75,16 +67,3 @@ def _compare_one(recording: Recording, name: str, method: type) -> bool:
         print(f"  {'ok  ' if within else 'FAIL'} {column.name:<100} {difference:.2e}  (tolerance {tolerance:.2e}{why})")
     print(f"  {'within tolerance' if good == compared else 'NOT within tolerance'}")
     return good == compared
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m trainers.golden", description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", metavar="FILE.npz")
-    files = parser.parse_args().files
-    known = by_recorded_name(methods())
-    results = [compare(file, known) for file in files]
-    return 0 if all(results) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

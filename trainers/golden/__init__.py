@@ -1,0 +1,1 @@
+"""Comparing with recorded reference programs: `python -m trainers.golden FILE.npz ...`."""
