@@ -11,7 +11,7 @@ from toolbox.errors import UserError
 from ..facts import Facts
 from ..groups import alone
 from ..partition import divide
-from ..split import PARTS, Item, Split, ordered, plain_name
+from ..split import PARTS, Item, Split, ordered
 from ..sums import file_sums
 from .copies import contradictions, drop_copies, find_copies, join_copies, judge_copies
 from .raw import Entry, Release
@@ -117,11 +117,6 @@ def _check_classes(items: Mapping[str, Item], classnames: tuple[str, ...], facts
         raise UserError(f"{facts.name}: class {bare[0]!r} has no image in the download; is it whole?")
     if len(classnames) < 2:
         raise UserError(f"{facts.name}: all images are of one class, {classnames[0]!r}; a data set needs two or more")
-    plain: dict[str, str] = {}
-    for name in classnames:
-        other = plain.setdefault(plain_name(name), name)
-        if other != name:
-            raise UserError(f"classes {other!r} and {name!r} are one name to a text encoder; give both one spelling")
 
 
 def _torn(groups: Mapping[str, str], official: Mapping[str, str], own: bool) -> list[str]:

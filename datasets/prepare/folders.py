@@ -9,6 +9,7 @@ from ..groups import groups_by_pattern
 from ..walk import in_mask_folder
 from .parts import part_of, settle
 from .raw import Entry, RawTree, Release
+from .spelling import classnames
 
 _SHOWN = 6
 
@@ -42,9 +43,10 @@ def folders(
         )
     level, note = _level([above for _, above in where.values()], class_level, raw.root)
     groups = groups_by_pattern(group_pattern, [raw.relative(path) for path in raw.images])
+    names = classnames([_named(above, level) for _, above in where.values()])
     entries = [
-        Entry(path, _classname(above, level), part, groups.get(raw.relative(path)))
-        for path, (part, above) in where.items()
+        Entry(path, name, part, groups.get(raw.relative(path)))
+        for name, (path, (part, _)) in zip(names, where.items(), strict=True)
     ]
     entries, notes = settle(entries, parts)
     return Release(entries, [note, *notes], own=True)
@@ -71,7 +73,7 @@ def _level(ways: list[tuple[str, ...]], asked: int | None, root: Path) -> tuple[
         levels = [asked]
     else:
         levels = [*range(1, shallow + 1), *([-1] if deep > shallow else [])]
-    count = {level: Counter(_classname(way, level) for way in ways) for level in levels}
+    count = {level: Counter(_named(way, level) for way in ways) for level in levels}
     several = {level: found for level, found in count.items() if len(found) > 1}
     if not several:
         only = next(iter(count[levels[-1]]))
@@ -83,8 +85,8 @@ def _level(ways: list[tuple[str, ...]], asked: int | None, root: Path) -> tuple[
     return level, f"{_told(found)}, by the {_ordinal(level)}"
 
 
-def _classname(way: tuple[str, ...], level: int) -> str:
-    return way[level - 1 if level > 0 else level].replace("_", " ").strip()
+def _named(way: tuple[str, ...], level: int) -> str:
+    return way[level - 1 if level > 0 else level]
 
 
 def _told(found: Counter) -> str:

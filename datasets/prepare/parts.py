@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from toolbox.errors import UserError
 
@@ -22,6 +23,21 @@ def part_of(name: str) -> str | None:
     """The part that a folder or a value is named for (`Train`, `test_set`, `valid`, `TrainingData`), or None."""
     first, *rest = re.split(r"[ _\-.]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower()) or [""]
     return _PARTS.get(first) if all(word in _BESIDE for word in rest) else None
+
+
+def part_column(rows: list[dict[str, str]], taken: Sequence[str], table: str) -> str | None:
+    """The column of a table that holds parts and nothing else, two of them at least; columns in `taken` are not looked at.
+
+    Raises UserError where there are several.
+    """
+    found = []
+    for name in (name for name in rows[0] if name and name not in taken):
+        values = {part_of(value) for value in {row[name] for row in rows}}
+        found += [name] if None not in values and len(values) > 1 else []
+    if len(found) > 1:
+        names = ", ".join(map(repr, found))
+        raise UserError(f"{table}: columns {names} all hold train and test; say which counts with --part-column")
+    return found[0] if found else None
 
 
 def settle(entries: list[Entry], how: str) -> tuple[list[Entry], list[str]]:

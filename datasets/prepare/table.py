@@ -9,8 +9,9 @@ from toolbox.errors import UserError
 
 from ..groups import NOBODY, group_column, groups_by_pattern
 from .locate import Locator, fill
-from .parts import KNOWN, part_of, settle
+from .parts import KNOWN, part_column, part_of, settle
 from .raw import Entry, RawTree, Release
+from .spelling import classnames
 from .tables import column, read_table
 
 _FILE = (
@@ -36,7 +37,8 @@ def csv_file(raw: RawTree, args: Namespace) -> Release:
     """A table with a row an image, or a folder of images: the file, its label, perhaps patient and part.
 
     `args` holds the options of `datasets.prepare.options`; columns that they do not name are looked for by usual names,
-    patients too, parts not. Raises UserError for a row that names no file or several, or has no label.
+    patients too; a column of nothing but parts is one of parts. Raises UserError for a row that names no file or several,
+    or has no label.
     """
     path = _find_table(raw, args.table)
     rows = read_table(path, args.columns)
@@ -45,7 +47,10 @@ def csv_file(raw: RawTree, args: Namespace) -> Release:
         if args.path_template and "{}" not in args.path_template and "{:" not in args.path_template
         else _column(rows, path, "file", args.file_column, _FILE)
     )
-    part = column(rows, path.name, args.part_column) if args.part_column else None
+    if args.part_column:
+        part = column(rows, path.name, args.part_column)
+    else:
+        part = part_column(rows, [name for name in (file, args.label_column, args.group_column) if name], path.name)
     label, labels, notes = _labels(rows, path, args, [name for name in (file, part) if name])
     group, others = None, []
     if args.group_column:
@@ -59,6 +64,7 @@ def csv_file(raw: RawTree, args: Namespace) -> Release:
         missing += [] if found else [name]
         where = _part(row[part], path, name) if part else None
         whom = row[group] if group and row[group].lower() not in NOBODY else None
+        whom = name if not group and len(found) > 1 else whom  # a row is one thing, however many images show it
         entries += [Entry(image, classname, where, whom) for image in found]
     _check_missing(missing, rows, args.skip_missing, path, locator)
     entries = _with_pattern(raw, entries, args.group_pattern)
@@ -90,7 +96,7 @@ def _labels(
         )
     several = sum("|" in row[label] for row in rows)
     notes = [f"{several} labels hold several findings ('a|b'); each combination is a class"] if several else []
-    return label, [row[label].replace("_", " ") for row in rows], notes
+    return label, classnames([row[label] for row in rows]), notes
 
 
 def _one_hot(
@@ -106,7 +112,7 @@ def _one_hot(
     labels, wrong = [], []
     for number, row in enumerate(rows, 1):
         marked = [key for key in columns if _BITS.get(row[key].lower(), row[key])]
-        labels.append(marked[0].replace("_", " ") if marked else "")
+        labels.append(marked[0] if marked else "")
         if len(marked) != 1 or row[marked[0]].lower() not in _BITS:
             wrong.append(f"row {number} has {len(marked)} ({', '.join(marked)})")
     if wrong:
@@ -114,8 +120,8 @@ def _one_hot(
             f"{path.name}: {len(wrong)} of {len(rows)} rows are not of one class of {', '.join(columns) or 'none'}: "
             f"{wrong[0]}; name the columns of the classes after --one-hot, or take these rows out"
         )
-    bare = [key for key in columns if key.replace("_", " ") not in labels]
-    return labels, [f"columns without a single 1 are no classes: {', '.join(bare)}"] if bare else []
+    bare = [key for key in columns if key not in labels]
+    return classnames(labels), [f"columns without a single 1 are no classes: {', '.join(bare)}"] if bare else []
 
 
 def _column(rows: list[dict[str, str]], path: Path, kind: str, wanted: str, usual: Sequence[str]) -> str:
@@ -154,7 +160,8 @@ def _with_pattern(raw: RawTree, entries: list[Entry], pattern: str) -> list[Entr
 
 def _told(entries: list[Entry], group: str | None, others: Sequence[str]) -> str:
     if not group:
-        return "no column of patients: images of one patient may be in two parts"
+        rows = "images of one row's folder stay together, " if any(entry.group for entry in entries) else ""
+        return f"no column of patients: {rows}images of one patient may be in two parts"
     count = Counter(entry.group for entry in entries)
     nobody = count.pop(None, 0)
     text = f"patients: column {group!r}, {len(count)} of {len(entries)} images"

@@ -44,8 +44,8 @@ def test_01_both_readings_of_nested_folders_are_shown_and_one_is_taken_when_name
     raw = "01-nested-class-folders/raw/lung_colon_image_set"
     with pytest.raises(UserError) as error:
         run("folders", raw)
-    assert "--class-level 1 gives 2 classes (colon image sets, lung image sets)" in str(error.value)
-    assert "--class-level 2 gives 5 classes (colon aca, colon n, lung aca, lung n, lung scc)" in str(error.value)
+    assert "--class-level 1 gives 2 classes (colon_image_sets, lung_image_sets)" in str(error.value)
+    assert "--class-level 2 gives 5 classes (colon_aca, colon_n, lung_aca, lung_n, lung_scc)" in str(error.value)
     split, _ = run("folders", raw, "--class-level", "-1")
     assert _classes(split) == dict.fromkeys(["colon aca", "colon n", "lung aca", "lung n", "lung scc"], 5)
 

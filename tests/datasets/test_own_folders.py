@@ -114,7 +114,7 @@ def test_folders_of_uneven_depth_are_asked_about(folders, tmp_path):
     [
         (["a"], "all 4 images below .* are of one class, 'a'"),
         (["a", "A"], "'A' and 'a' are one name to a text encoder"),
-        (["small_cell", "small-cell"], "'small cell' and 'small-cell' are one name"),
+        (["small_cell", "small-cell"], "'small-cell' and 'small_cell' are one name"),
         (["train/a", "test/a/val", "train/b"], "lies in test and in val"),
         (["train/a", "train/b", "test/a", "other/a"], "class folders beside train, val or test"),
         (["a", "b", ""], "4 images lie in no class folder"),
@@ -123,6 +123,13 @@ def test_folders_of_uneven_depth_are_asked_about(folders, tmp_path):
 def test_layouts_that_are_refused(folders, tmp_path, layout, message):
     _fill(tmp_path / "raw", layout)
     with pytest.raises(UserError, match=message):
+        folders()
+
+
+@pytest.mark.parametrize("names", [("Basal_cell", "Basal cell"), ("Normal", "normal"), ("covid-19", "COVID 19")])
+def test_folders_that_are_one_name_are_refused_not_merged(folders, tmp_path, names):
+    _fill(tmp_path / "raw", [*names, "other"])
+    with pytest.raises(UserError, match="are one name to a text encoder; give both one spelling"):
         folders()
 
 

@@ -145,7 +145,8 @@ def test_path_template(csv, tmp_path):
         ("0.png,a\n0.png,b\n", "0.png is 'a' and '?'?b'?; an image has one label"),
         ("0.png,a\n1.png,nan\n", "1 of 2 rows have no label in column 'label', first: row 2"),
         ("0.png,a\n1.png,\n", "1 of 2 rows have no label"),
-        ("0.png,a\n1.png,A\n", "'A' and 'a' are one name"),
+        ("0.png,a\n1.png,A\n", "'a' and 'A' are one name"),
+        ("0.png,Basal_cell\n1.png,basal cell\n", "'Basal_cell' and 'basal cell' are one name"),
         ("0.png,a\n1.png,a\n", "all images are of one class, 'a'"),
     ],
 )
@@ -161,6 +162,28 @@ def test_an_image_in_two_parts_or_of_two_patients_is_refused(csv, tmp_path):
         csv("file,label,fold\n0.png,a,train\n0.png,a,Test\n1.png,b,train\n", "--part-column", "fold")
     with pytest.raises(UserError, match=r"0\.png is of patient '7' and of patient '8'"):
         csv("file,label,patient\n0.png,a,7\n0.png,a,8\n1.png,b,7\n")
+
+
+@pytest.mark.parametrize("name", ["split", "Set", "fold", "anything"])
+def test_a_column_of_nothing_but_parts_is_one_of_parts(csv, tmp_path, name):
+    _pictures(tmp_path / "raw", *(f"{i}.png" for i in range(8)))
+    lines = [f"{i}.png,{'ab'[i % 2]},{['Train', 'Train', 'TEST_SET', 'valid'][i // 2]}\n" for i in range(8)]
+    split, out = csv(f"file,label,{name}\n" + "".join(lines))
+    assert f"part {name!r}" in out
+    found = {part: sorted(Path(item.path).stem for item in split.part(part)) for part in PARTS}
+    assert found == {"train": list("0123"), "test": list("45"), "val": list("67")}
+
+
+def test_two_columns_of_parts_are_asked_about_and_a_column_of_more_is_none(csv, tmp_path):
+    _pictures(tmp_path / "raw", *(f"{i}.png" for i in range(8)))
+    with pytest.raises(UserError, match=r"columns 'one', 'two' all hold train and test; say which .* --part-column"):
+        csv(
+            "file,label,one,two\n"
+            + "".join(f"{i}.png,{'ab'[i % 2]},train,val\n" * (i < 4) for i in range(8))
+            + "4.png,a,test,test\n"
+        )
+    _, out = csv("file,label,stage\n" + "".join(f"{i}.png,{'ab'[i % 2]},{'train' if i else 'III'}\n" for i in range(8)))
+    assert "part 'none'" in out
 
 
 def test_patient_in_two_parts_of_a_table_is_refused(csv, tmp_path):
@@ -222,6 +245,14 @@ def test_folder_a_row_and_pattern(csv, tmp_path):
         f"case{i}" for i in range(6)
     }
     assert [len(split.part(part)) for part in PARTS] == [6, 6, 6] and "by '(case[0-9])'" in printed
+
+
+def test_images_of_one_row_stay_in_one_part(csv, tmp_path):
+    _pictures(tmp_path / "raw", *(f"study{i}/{i}-{j}.png" for i in range(10) for j in range(3)))
+    split, printed = csv(_rows("study{i},{c}", 10))
+    where = {part: {Path(item.path).parent.name for item in split.part(part)} for part in PARTS}
+    assert sum(map(len, where.values())) == 10 and all(where.values())
+    assert "images of one row's folder stay together" in printed
 
 
 @pytest.mark.parametrize(
