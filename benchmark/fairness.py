@@ -12,6 +12,9 @@ from toolbox.seals import KEY
 OWN = {"SEED", "DATASET.SUBSAMPLE_CLASSES", "class names", "images", "weights tested", KEY}
 """What differs between the seeds, and between base and new classes, of one method; splits too."""
 
+OF_CLASSES = {"class texts"}
+"""What differs between base and new classes of one method, but not between its seeds."""
+
 SHARED = {"format", "class names", "templates"}
 """What methods must have in common beside the settings of the data set."""
 
@@ -76,8 +79,12 @@ def _settings(results: list[Result]) -> list[str]:
     problems = []
     for here in _grouped(results, lambda r: (r.method, r.variant, r.backbone, r.dataset, r.shots, r.source)):
         for name in _names(here, lambda name: name not in OWN and not name.startswith("split (")):
+            side = name in OF_CLASSES
             problems += _differ(
-                here, name, lambda r, name=name: r.fingerprint[name], lambda r: f" between runs of {r.method}"
+                here,
+                name,
+                lambda r, name=name: r.fingerprint[name],
+                lambda r, side=side: f" between runs of {r.method}" + (f" ({r.subset})" if side else ""),
             )
     for here in _grouped([r for r in results if not _is_variant(r)], lambda r: (r.dataset, r.subset, r.source)):
         for name in _names(
@@ -117,7 +124,8 @@ def _differ(results: Iterable[Result], what: str, value, group) -> list[str]:
     problems = []
     for where, found in groups.items():
         if len(found) > 1:
-            named = [f"{_short(text)} in {r.folder}" for text, r in list(found.items())[:2]]
+            pair = list(found)[:2]
+            named = [f"{text} in {found[whole].folder}" for text, whole in zip(_short(*pair), pair, strict=True)]
             problems.append(f"{what} differ{where}: {' but '.join(named)}")
     return problems
 
@@ -153,5 +161,15 @@ def _shots(result: Result) -> str:
     return "full training set" if result.shots == -1 else f"{result.shots} shots"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 40 or " " in text else text[:12] + "..."
+def _short(*texts: str) -> list[str]:
+    """Texts that differ, of those that are long the first characters, or the place where words begin to differ."""
+    if all(len(text) <= 40 for text in texts):
+        return list(texts)
+    if not any(" " in text for text in texts):
+        return [text if len(text) <= 40 else text[:12] + "..." for text in texts]
+    differ = next((i for i, here in enumerate(zip(*texts, strict=False)) if len(set(here)) > 1), min(map(len, texts)))
+    first = max(differ - 20, 0)
+    return [
+        ("..." if first else "") + text[first : first + 80] + ("..." if len(text) > first + 80 else "")
+        for text in texts
+    ]

@@ -57,6 +57,22 @@ def test_seeds_of_a_row_have_the_same_settings(tmp_path, changed, reason):
     assert found == [] if reason is None else re.match(reason, found[0])
 
 
+def test_class_texts_are_those_of_the_side_and_one_for_all_seeds(tmp_path):
+    long = "a large cell with a round nucleus, pale cytoplasm and no granules; "
+    for subset in ("base", "new"):
+        for seed in (1, 2):
+            text = {**OWN, "DATASET.SUBSAMPLE_CLASSES": subset, "class texts": long * 3 + subset}
+            write_run(tmp_path / subset / str(seed), subset=subset, seed=seed, fingerprint=text)
+    assert unfair(read_results([tmp_path])) == []
+    write_run(tmp_path / "new/2", subset="new", seed=2, fingerprint={**text, "class texts": long * 3 + "changed since"})
+    (found,) = unfair(read_results([tmp_path]))
+    assert re.match(
+        r"class texts differ between runs of CoOp \(new\): \.\.\.\S.*; new in .* but \.\.\.\S.*; changed since in ",
+        found,
+    )
+    assert len(found) < 200 + 2 * len(str(tmp_path))
+
+
 def test_methods_share_the_settings_of_the_data_set_alone(tmp_path):
     write_run(tmp_path / "1", "CoOp", fingerprint=OWN)
     write_run(tmp_path / "2", "MaPLe", fingerprint={"TRAINER.MAPLE.N_CTX": "2", **OWN, "DATASET.TEMPLATE": "a {}"})
