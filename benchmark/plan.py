@@ -1,10 +1,11 @@
 """A sweep as a few settings, from a YAML plan or the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from datasets.quotas import COOP, DRAWS
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 from toolbox.plain import PlainError, read_yaml
@@ -20,8 +21,13 @@ class Plan:
     methods: tuple[str, ...] = ("ZeroshotCLIP", "CILMP")
     datasets: tuple[str, ...] = ("phantom",)
     seeds: tuple[int, ...] = (1, 2, 3)
+    """Numbers, or ranges such as 1..20."""
     shots: tuple[int, ...] = ()
     """None: those of configs/shots.yaml for the data set, else 16."""
+    draw: tuple[str, ...] = (COOP,)
+    """Few-shot draws (`DATASET.DRAW`)."""
+    only: Mapping[str, Mapping[str, tuple]] = field(default_factory=dict)
+    """Method -> which of the plan's seeds, shots and draws it is run with, where not all: costly ones with fewer seeds."""
     backbone: str = "small_clip"
     root: Path = Path("data")
     output: Path = Path("output")
@@ -47,17 +53,32 @@ class Plan:
                 raise UserError(f"options come in KEY VALUE pairs; {len(opts)} words were given: {' '.join(opts)}")
         self._check_numbers()
         self._check_names()
+        self._check_draws()
 
     def _check_numbers(self) -> None:
         for key, low, high in (("seeds", -1, 2**32 - 1), ("shots", -1, 1_000_000)):
             for number in getattr(self, key):
                 if not low <= number <= high:
                     raise UserError(f"the plan's {key} have {number}; give whole numbers from {low} to {high:,}")
-        for key in ("methods", "datasets", "seeds", "shots", "targets"):
+        for key in ("methods", "datasets", "seeds", "shots", "draw", "targets"):
             items = getattr(self, key)
             twice = next((item for item in items if items.count(item) > 1), None)
             if twice is not None:
                 raise UserError(f"the plan's {key} name {twice} twice: each is run once")
+
+    def _check_draws(self) -> None:
+        for name in self.draw:
+            if name not in DRAWS:
+                raise UserError(f"the plan's draw names {name!r}; {nearest(name, DRAWS)}")
+        if self.protocol == "full" and self.draw != (COOP,):
+            raise UserError(
+                f"the protocol full trains on all images; draw {' '.join(self.draw)} is of few: use few_shot"
+            )
+        for method in self.only:
+            if method not in self.methods:
+                raise UserError(
+                    f"the plan's only names {method}, which is not among its methods: {', '.join(self.methods)}"
+                )
 
     def _check_names(self) -> None:
         """Names become folders below `output`, so none may lead elsewhere."""
@@ -72,7 +93,9 @@ class Plan:
             check_name(name, "data set", nested=True)
 
 
-_TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "targets": str, "opts": str}
+_TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "draw": str, "targets": str, "opts": str}
+_ONLY = ("seeds", "shots", "draw")
+MOST_SEEDS = 10_000
 _PATHS = {"root", "output", "model_dir"}
 
 
@@ -114,7 +137,11 @@ def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _typed(key: str, value: Any) -> Any:
     if key in _TUPLES:
         items = value if isinstance(value, (list, tuple)) else [value]
+        if key == "seeds":
+            return tuple(seed for item in items for seed in _seeds(item))
         return tuple(_number(item) if _TUPLES[key] is int else _text(item) for item in items)
+    if key == "only":
+        return {_text(method): _of_method(method, settings) for method, settings in dict(value).items()}
     if key in _PATHS:
         return None if value is None else _path(value)
     if key == "cfg":
@@ -122,6 +149,25 @@ def _typed(key: str, value: Any) -> Any:
     if key == "variants":
         return {_text(k): tuple(map(_text, v.split() if isinstance(v, str) else v)) for k, v in dict(value).items()}
     return _text(value)
+
+
+def _of_method(method: str, settings: Any) -> dict[str, tuple]:
+    """What `only` says of a method."""
+    strange = [key for key in dict(settings) if key not in _ONLY]
+    if strange:
+        raise UserError(f"the plan's only: unknown key {strange[0]!r} of {method}; {nearest(str(strange[0]), _ONLY)}")
+    return {key: _typed(key, value) for key, value in settings.items()}
+
+
+def _seeds(value: Any) -> Sequence[int]:
+    """A seed, or those of a range: "1..20" has both ends."""
+    first, dots, last = str(value).partition("..")
+    if not dots:
+        return [_number(value)]
+    found = range(int(first), int(last) + 1)
+    if not 0 < len(found) <= MOST_SEEDS:
+        raise ValueError
+    return found
 
 
 def _number(value: Any) -> int:

@@ -1,11 +1,9 @@
 """Methods on frozen features beyond their recordings: what they make of missing classes, options off the published path."""
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.trainers.small_world import logits
 from trainers.base import accuracy, balanced_accuracy
 from trainers.clap import CLAPModel
 from trainers.clip_adapter import CLIPAdapterModel
@@ -45,21 +43,6 @@ def test_beyond_a_thousand_images_the_text_counts_more_again():
     assert (
         ss_text(features, labels, text, 1.0)[0, 0] == 1000 == ss_text(features[:1000], labels[:1000], text, 1.0)[0, 0]
     )
-
-
-def test_ss_text_says_which_classes_have_no_images(world, monkeypatch):
-    from trainers.ss_text import SSText
-
-    fit = SSText.fit
-
-    def without_the_last(self):
-        self.dm.dataset._train_x = [item for item in self.dm.dataset.train_x if item.label != 3]
-        fit(self)
-
-    monkeypatch.setattr(SSText, "fit", without_the_last)
-    run = world.run("SSText", "ss-missing", TRAINER__SSTEXT__SOLVER="simpleshot")
-    assert "No training images of basophil: their weights are their texts" in (run / "log.txt").read_text()
-    assert np.isfinite(logits(run)).all()
 
 
 @pytest.mark.parametrize("constraint", ["l2", "l2constant", "l2balanced", "l2corrected", "none"])

@@ -42,6 +42,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
         "shots": cfg.DATASET.NUM_SHOTS,
+        "draw": cfg.DATASET.DRAW,
         "seed": cfg.SEED,
         "cfg": getattr(trainer, "config_name", "default"),
         "backbone": clip.name,

@@ -21,6 +21,7 @@ class Run(Protocol):
     section: str
     folder: str
     trains: bool
+    needs_every_class: bool
     dm: DataManager | SimpleNamespace
     model: PromptedCLIP
     device: torch.device
