@@ -26,8 +26,8 @@ class Plan:
     """None: those of configs/shots.yaml for the data set, else 16."""
     draw: tuple[str, ...] = (COOP,)
     """Few-shot draws (`DATASET.DRAW`)."""
-    only: Mapping[str, Mapping[str, tuple]] = field(default_factory=dict)
-    """Method -> which of the plan's seeds, shots and draws it is run with, where not all: costly ones with fewer seeds."""
+    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Method -> `draw` and `shots` it is run with where not with all of the plan's, and how many `first_seeds` of these."""
     backbone: str = "small_clip"
     root: Path = Path("data")
     output: Path = Path("output")
@@ -94,7 +94,7 @@ class Plan:
 
 
 _TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "draw": str, "targets": str, "opts": str}
-_ONLY = ("seeds", "shots", "draw")
+_ONLY = ("first_seeds", "shots", "draw")
 MOST_SEEDS = 10_000
 _PATHS = {"root", "output", "model_dir"}
 
@@ -116,8 +116,14 @@ def read_plan(path: Path) -> Plan:
 
 
 def override(plan: Plan, settings: Mapping[str, Any], where: str = "the command line") -> Plan:
-    """The plan with some settings replaced; None leaves a setting as it is."""
-    return replace(plan, **convert({k: v for k, v in settings.items() if v is not None}, where))
+    """The plan with some settings replaced; None leaves a setting as it is.
+
+    `opts` are added behind the plan's own, and win; `only` loses what is of methods that go.
+    """
+    changed = convert({k: v for k, v in settings.items() if v is not None}, where)
+    changed["opts"] = (*plan.opts, *changed.get("opts", ()))
+    methods = changed.get("methods", plan.methods)
+    return replace(plan, **{"only": {m: plan.only[m] for m in plan.only if m in methods}, **changed})
 
 
 def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -156,7 +162,7 @@ def _of_method(method: str, settings: Any) -> dict[str, tuple]:
     strange = [key for key in dict(settings) if key not in _ONLY]
     if strange:
         raise UserError(f"the plan's only: unknown key {strange[0]!r} of {method}; {nearest(str(strange[0]), _ONLY)}")
-    return {key: _typed(key, value) for key, value in settings.items()}
+    return {key: _number(value) if key == "first_seeds" else _typed(key, value) for key, value in settings.items()}
 
 
 def _seeds(value: Any) -> Sequence[int]:

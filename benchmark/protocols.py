@@ -176,7 +176,8 @@ def _cells(plan: Plan, configs: Configs) -> Iterator[_Cell]:
     """Seeds run in the outer loop over methods: after the first seed every method has a row in the table."""
     for dataset in plan.datasets:
         for shots in plan.shots or (configs.shots(dataset),):
-            for draw, seed, method in product(plan.draw, plan.seeds, plan.methods):
-                wanted = {"seeds": seed, "shots": shots, "draw": draw}
-                if all(value in plan.only.get(method, {}).get(key, [value]) for key, value in wanted.items()):
+            for draw, (number, seed), method in product(plan.draw, enumerate(plan.seeds), plan.methods):
+                only = plan.only.get(method, {})
+                some = number < only.get("first_seeds", len(plan.seeds))
+                if some and shots in only.get("shots", [shots]) and draw in only.get("draw", [draw]):
                     yield _Cell(dataset, method, shots, draw, seed)

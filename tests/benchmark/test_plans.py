@@ -202,7 +202,7 @@ def test_a_costly_method_has_only_some_of_the_seeds(configs, tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text(
         "protocol: few_shot\nmethods: [CILMP, CoOp]\nseeds: [1..4, 9]\nshots: [1, 2]\ndraw: [relaxed, realistic]\n"
-        "only:\n  CoOp: {seeds: 1..2, draw: realistic}\n"
+        "only:\n  CoOp: {first_seeds: 2, draw: realistic}\n"
     )
     plan = read_plan(path)
     assert plan.seeds == (1, 2, 3, 4, 9)
@@ -211,6 +211,13 @@ def test_a_costly_method_has_only_some_of_the_seeds(configs, tmp_path):
         ("CoOp", shots, "realistic", seed) for shots in (1, 2) for seed in (1, 2)
     ]
     assert sum(job.method == "CILMP" for job in jobs) == 5 * 2 * 2
+    chosen = override(plan, {"methods": ["CILMP"], "seeds": ["7..8"]})  # METHODS and SEEDS of the scripts
+    assert not chosen.only and chosen.seeds == (7, 8)
+    assert override(Plan("full", opts=("A", "1")), {"opts": ["A", "2"]}).opts == ("A", "1", "A", "2")
+    assert {j.seed for j in jobs_of(override(plan, {"seeds": [7, 8, 9]}), Configs(configs)) if j.method == "CoOp"} == {
+        7,
+        8,
+    }
 
 
 def test_plan_file(tmp_path):
@@ -235,7 +242,7 @@ def test_plan_file(tmp_path):
         ("protocol: few_shot\nseeds: [1..3, 2]", "name 2 twice"),
         ("protocol: few_shot\ndraw: real", "draw names 'real'; nearest: realistic"),
         ("protocol: full\ndraw: relaxed", "full trains on all images; draw relaxed is of few"),
-        ("protocol: few_shot\nonly: {CoCoOp: {seeds: 1}}", "only names CoCoOp, which is not among its methods"),
+        ("protocol: few_shot\nonly: {CoCoOp: {first_seeds: 1}}", "only names CoCoOp, which is not among its methods"),
         ("protocol: few_shot\nonly: {CILMP: {epochs: 1}}", "only: unknown key 'epochs' of CILMP"),
         ("protocol: few_shot\nonly: {CILMP: 3}", "only cannot be"),
         ("protocol: full\nopts: [OPTIM.LR]", "KEY VALUE"),

@@ -1,10 +1,13 @@
 """Methods on frozen features beyond their recordings: what they make of missing classes, options off the published path."""
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from trainers.base import accuracy, balanced_accuracy
+from tests.trainers.small_world import logits
+from tests.trainers.test_fitted import image_features
+from trainers.base import PromptTrainer, accuracy, balanced_accuracy
 from trainers.clap import CLAPModel
 from trainers.clip_adapter import CLIPAdapterModel
 from trainers.lp_plus_plus import Support, best_of, lipschitz_rate, slope, solve, start
@@ -43,6 +46,22 @@ def test_beyond_a_thousand_images_the_text_counts_more_again():
     assert (
         ss_text(features, labels, text, 1.0)[0, 0] == 1000 == ss_text(features[:1000], labels[:1000], text, 1.0)[0, 0]
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "option"), [("CLAP", "VIEWS"), ("TipAdapter", "AUGMENT_EPOCH"), ("TipAdapterF", "AUGMENT_EPOCH")]
+)
+def test_no_views_are_the_images_themselves(world, monkeypatch, method, option):
+    def never(self, items, number):
+        raise AssertionError("an augmented view was made")
+
+    monkeypatch.setattr(PromptTrainer, "view", never)
+    run = world.run(method, f"plain-{method}", **{f"TRAINER__{method.upper()}__{option}": 0})
+    assert np.isfinite(logits(run)).all()
+    if method == "TipAdapter":
+        (file,) = (run / "tip_adapter").glob("*.safetensors")
+        images = torch.from_numpy(image_features(world, "train", 4)[0])
+        torch.testing.assert_close(load_file(file)["keys"], unit(images), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("constraint", ["l2", "l2constant", "l2balanced", "l2corrected", "none"])
