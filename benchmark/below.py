@@ -36,6 +36,8 @@ class Lead:
         """ "1 by 12.3 ± 3.1", with a mark where the interval holds 0."""
         if self.half is None:
             return f"{self.shots} by {-self.value:.1f} (one seed)"
+        if self.half == 0:  # of a data set no larger than the draw
+            return f"{self.shots} by {-self.value:.1f} for every seed"
         chance = "" if self.half < -self.value else " (may be chance)"
         return f"{self.shots} by {-self.value:.1f} ± {self.half:.1f}{chance}"
 

@@ -49,9 +49,12 @@ class Configs:
         check_name(method, "method")
         stems = sorted(p.stem for p in (self.folder / "trainers" / method).glob("*.yaml"))
         if not stems:
-            known = [p.name for p in (self.folder / "trainers").glob("*") if any(p.glob("*.yaml"))]
-            raise UserError(f"unknown method {method!r}; {nearest(method, known)}")
+            raise UserError(f"unknown method {method!r}; {nearest(method, self.methods())}")
         return stems
+
+    def methods(self) -> list[str]:
+        """Methods that have a configuration."""
+        return sorted(p.name for p in (self.folder / "trainers").glob("*") if any(p.glob("*.yaml")))
 
     def method(self, method: str, cfg: str) -> Path:
         """The method's file, as seen from here."""

@@ -10,6 +10,8 @@ from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 from toolbox.plain import PlainError, read_yaml
 
+ALL = "all"
+"""In the methods' place: whatever can serve the protocol."""
 PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset", "eval")
 
 
@@ -75,7 +77,7 @@ class Plan:
                 f"the protocol full trains on all images; draw {' '.join(self.draw)} is of few: use few_shot"
             )
         for method in self.only:
-            if method not in self.methods:
+            if method not in self.methods and self.methods != (ALL,):
                 raise UserError(
                     f"the plan's only names {method}, which is not among its methods: {', '.join(self.methods)}"
                 )
@@ -122,8 +124,9 @@ def override(plan: Plan, settings: Mapping[str, Any], where: str = "the command 
     """
     changed = convert({k: v for k, v in settings.items() if v is not None}, where)
     changed["opts"] = (*plan.opts, *changed.get("opts", ()))
-    methods = changed.get("methods", plan.methods)
-    return replace(plan, **{"only": {m: plan.only[m] for m in plan.only if m in methods}, **changed})
+    methods = changed.get("methods", (ALL,))
+    kept = plan.only if methods == (ALL,) else {m: plan.only[m] for m in plan.only if m in methods}
+    return replace(plan, **{"only": kept, **changed})
 
 
 def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
 
 def over_shots(results: list[Result], title: str, metric: str) -> Figure:
     """The metric over shots, a line a method with a band of the standard deviation over seeds; zero-shot CLIP drawn through."""
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
     shots = sorted({r.shots for r in results if r.shots != -1})
     for label, runs in labels(results).items():
         if label == ZERO_SHOT:
@@ -68,7 +68,7 @@ def over_shots(results: list[Result], title: str, metric: str) -> Figure:
     axes.set(xscale="log", xlabel="Training images a class", ylabel=METRICS[metric], title=title)
     axes.set_xticks(shots, [str(s) for s in shots])
     axes.minorticks_off()
-    axes.legend()
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))  # beside the curves, not over them
     return figure
 
 

@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 from benchmark.configs import Configs, plain
 from benchmark.controls import CONTROLS
-from benchmark.jobs import CLASS_BOUND, UNTRAINED, Job
-from benchmark.plan import Plan
+from benchmark.jobs import CLASS_BOUND, UNTRAINED, ZERO_SHOT, Job
+from benchmark.plan import ALL, Plan
 from datasets.quotas import COOP, with_draw
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
+
+OF_OTHER_CLASSES = ("base2new", "cross_dataset")
+"""Protocols that test classes which were not trained on."""
 
 
 def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
@@ -30,12 +33,34 @@ def jobs_of(plan: Plan, configs: Configs) -> list[Job]:
         "eval": _eval,
     }[plan.protocol]
     bound = [name for name in plan.methods if name.partition(":")[0] in CLASS_BOUND]
-    if bound and plan.protocol in ("base2new", "cross_dataset"):
+    if bound and plan.protocol in OF_OTHER_CLASSES:
         raise UserError(
             f"{', '.join(bound)} learns weights of the very classes it is trained on and has nothing to say of others: "
             "use few_shot or full"
         )
     return list(make(plan, _Maker(plan, configs)))
+
+
+def with_every_method(plan: Plan, configs: Configs) -> Plan:
+    """`methods: all` written out: all methods that can serve the protocol and have a configuration for the backbone.
+
+    Zero-shot CLIP is the first and CILMP, which the others are compared with, the last.
+    """
+    if plan.methods != (ALL,):
+        return plan
+    names = [name for name in configs.methods() if not _unable(name, plan, configs)]
+    ends = {ZERO_SHOT: -1, "CILMP": 1}
+    return replace(plan, methods=tuple(sorted(names, key=lambda name: (ends.get(name, 0), name.lower()))))
+
+
+def _unable(method: str, plan: Plan, configs: Configs) -> bool:
+    if method in CLASS_BOUND and plan.protocol in OF_OTHER_CLASSES:
+        return True
+    try:
+        configs.choose(method, plan.backbone, plan.protocol, plan.cfg.get(method) or plan.cfg.get("*"))
+    except UserError:
+        return True
+    return False
 
 
 class _Maker:

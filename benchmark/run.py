@@ -23,7 +23,7 @@ from benchmark.execute import NEEDED, RUNNER, Outcome
 from benchmark.jobs import AGAIN, Job, OtherRun, chains, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
-from benchmark.protocols import jobs_of
+from benchmark.protocols import jobs_of, with_every_method
 from benchmark.stopping import told_in_one_line
 from datasets.quotas import DRAWS
 from toolbox.command import run_command
@@ -95,7 +95,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     if args.cfg:
         pairs = [(method, stem) if stem else ("*", method) for method, _, stem in (c.partition("=") for c in args.cfg)]
         plan = override(plan, {"cfg": {**plan.cfg, **dict(pairs)}})
-    return plan
+    return with_every_method(plan, Configs(args.configs))
 
 
 def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[Outcome]:
@@ -176,7 +176,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("plan", help=f"a plan file (.yaml), or a protocol: {', '.join(PROTOCOLS)}")
-    add("--methods", nargs="+")
+    add(
+        "--methods",
+        nargs="+",
+        help="names of configs/trainers, METHOD:VARIANT of a plan; all: every one that can be run",
+    )
     add(
         "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
     )

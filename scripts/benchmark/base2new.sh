@@ -3,4 +3,4 @@
 [ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
 BENCHMARK="--page ${BENCHMARK:-}"
-run_protocol base2new "${METHODS:-$ALL_METHODS}" "$@"
+run_protocol base2new "${METHODS:-all}" "$@"

@@ -2,5 +2,4 @@
 # CILMP: train on base classes, test on base and new classes, beside zero-shot CLIP; on the phantom with its control. Usage: base2new.sh [DATA] [DATASET] [BACKBONE]
 [ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
-[ "${2:-phantom}" = phantom ] && control=CILMP:shuffled_rows
-run_protocol base2new "ZeroshotCLIP CILMP ${control:-}" "$@"
+run_beside base2new CILMP "$@"

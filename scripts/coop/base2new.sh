@@ -2,4 +2,4 @@
 # CoOp: train on base classes, test on base and new classes, beside zero-shot CLIP. Usage: base2new.sh [DATA] [DATASET] [BACKBONE]
 [ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
-run_protocol base2new "ZeroshotCLIP CoOp" "$@"
+run_beside base2new CoOp "$@"

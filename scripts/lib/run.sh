@@ -1,15 +1,17 @@
-# Sourced by the scripts of a method: `run_protocol PROTOCOL METHODS "$@"`; a plan (.yaml) has methods and seeds of its own. docs/benchmark.md has the arguments.
+# Sourced by the scripts: `run_beside PROTOCOL METHOD "$@"` runs methods beside zero-shot CLIP, `run_protocol PROTOCOL METHODS "$@"` runs these alone; a plan
+# (.yaml) has methods and seeds of its own. docs/benchmark.md has the arguments.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-ALL_METHODS="ZeroshotCLIP CoOp CoCoOp MaPLe KgCoOp PromptSRC CILMP"
+METHOD_WORD="" # "METHOD " in scripts that take it as their first argument
 
 usage() {
     local shots=""
     [ "$1" = few_shot ] && shots=" [SHOTS]"
     cat <<EOF
-usage: bash $0 [DATA] [DATASET]$shots [BACKBONE]
-
+usage: bash $0 $METHOD_WORD[DATA] [DATASET]$shots [BACKBONE]
+${METHOD_WORD:+
+  METHOD    one or, in quotes, several, run beside zero-shot CLIP; all: every one that can be (python -m trainers.list)}
   DATA      the data folder             (default: ./data; the phantom is drawn into it when it is not there)
   DATASET   one or, in quotes, several  (default: phantom)
   BACKBONE  the CLIP, or its file       (default: small_clip)
@@ -42,6 +44,21 @@ names() { # NAME TEXT: the words of TEXT into the array `list`; none may be an o
             *,-*) fail "$1 holds $word, which is an option and no value; options of benchmark.run go into BENCHMARK" ;;
         esac
     done
+}
+
+run_beside() { # PROTOCOL METHOD [DATA] ...: beside zero-shot CLIP; CILMP on the phantom's new classes beside its control too
+    local protocol=$1 methods=${2:-} control=""
+    case $methods in -h | --help) usage "$protocol"; exit 0 ;; esac
+    if [ -z "$methods" ]; then
+        echo "error: no method" >&2
+        usage "$protocol" >&2
+        exit 2
+    fi
+    shift 2
+    case "$protocol,${2:-phantom}, $methods " in base2new,phantom,*" CILMP "*) control=CILMP:shuffled_rows ;; esac
+    case " $methods " in *" ZeroshotCLIP "* | " all ") ;; *) methods="ZeroshotCLIP $methods" ;; esac
+    case " $methods " in *" $control "* | " all ") control="" ;; esac
+    run_protocol "$protocol" "$methods $control" "$@"
 }
 
 run_protocol() {

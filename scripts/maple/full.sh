@@ -2,4 +2,4 @@
 # MaPLe: train on the whole training set, test on all classes, beside zero-shot CLIP. Usage: full.sh [DATA] [DATASET] [BACKBONE]
 [ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/run.sh"
-run_protocol full "ZeroshotCLIP MaPLe" "$@"
+run_beside full MaPLe "$@"

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark import report
-from benchmark.below import lead_tables, leads, sentences
+from benchmark.below import Lead, lead_tables, leads, sentences
 from benchmark.compose import compose
 from benchmark.plots import figures
 from benchmark.results import read_results
@@ -51,6 +51,11 @@ def test_leads_over_zero_shot_are_seed_by_seed(drawn):
     assert coop.said() == "1 by 8.0 ± 5.0"
     assert found["realistic", "SSText", 1].said() == "1 by 2.0 ± 18.8 (may be chance)"
     assert found["standard", "CoOp", 1].value == pytest.approx(12) and len(found) == 8
+
+
+def test_seeds_that_are_one_run_have_no_interval():
+    assert Lead("phantom", "realistic", "CoOp", 16, -3.0, 0.0, 40.0).said() == "16 by 3.0 for every seed"
+    assert Lead("phantom", "realistic", "CoOp", 1, -3.0, None, 40.0).said() == "1 by 3.0 (one seed)"
 
 
 def test_a_sentence_a_draw(drawn):

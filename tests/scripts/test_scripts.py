@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.jobs import CLASS_BOUND
+
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = sorted(p.parent.name for p in (ROOT / "scripts").glob("*/base2new.sh"))
 PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset")
@@ -99,6 +101,38 @@ def test_arguments_and_environment(tmp_path):
     )
 
 
+def trainers(commands: list[str]) -> list[str]:
+    return list(dict.fromkeys(c.split("--trainer ")[1].split()[0] for c in commands))
+
+
+@pytest.mark.parametrize("protocol", [*PROTOCOLS, "eval"])
+def test_one_script_a_protocol_serves_every_method(protocol, tmp_path):
+    (tmp_path / "data/pbc").mkdir(parents=True)
+    (tmp_path / "trained/seed1").mkdir(parents=True)
+    words = (str(tmp_path / "data"), "pbc")
+    env = {"SEEDS": "1", "TARGETS": "kvasir"} | ({"MODEL_DIR": str(tmp_path / "trained")} if protocol == "eval" else {})
+    code, commands, err = call(f"{protocol}.sh", "BiomedCoOp", *words, **env)
+    assert code == 0, err
+    assert trainers(commands) == ["ZeroshotCLIP", "BiomedCoOp"]
+    assert commands == call(f"{protocol}.sh", "ZeroshotCLIP BiomedCoOp", *words, **env)[1]
+
+
+def test_a_methods_own_script_is_the_common_one():
+    assert call("cilmp/base2new.sh") == call("base2new.sh", "CILMP")
+    assert call("maple/few_shot.sh", "data", "kvasir", "1 4") == call("few_shot.sh", "MaPLe", "data", "kvasir", "1 4")
+
+
+def test_all_is_every_method_that_can_serve_the_protocol():
+    few_shot = trainers(call("few_shot.sh", "all", "data", "kvasir", SEEDS="1")[1])
+    assert few_shot == trainers(call("benchmark/few_shot.sh", "data", "kvasir", SEEDS="1")[1])
+    assert sorted(few_shot) == sorted(path.name for path in (ROOT / "configs/trainers").iterdir())
+    assert (few_shot[0], few_shot[-1]) == ("ZeroshotCLIP", "CILMP")
+    base2new = trainers(call("base2new.sh", "all", "data", "kvasir", SEEDS="1")[1])
+    assert set(few_shot) - set(base2new) == CLASS_BOUND
+    assert set(trainers(call("full.sh", "all", "data", "kvasir", "ViT-B/16", SEEDS="1")[1])) == set(few_shot)
+    assert "MaPLe" not in trainers(call("full.sh", "all", "data", "kvasir", "RN50", SEEDS="1")[1])
+
+
 def test_benchmark_runs_the_methods_asked_for():
     code, commands, _ = call("benchmark/full.sh", METHODS="ZeroshotCLIP CoOp", SEEDS="1")
     assert code == 0
@@ -110,6 +144,8 @@ def test_benchmark_runs_the_methods_asked_for():
     [
         ("cilmp/base2new.sh", ("data", "phantm"), "error: unknown data set 'phantm'"),
         ("coop/full.sh", ("data", "phantom", "small_clip", "1"), "error: too many arguments"),
+        ("full.sh", (), "error: no method"),
+        ("full.sh", ("CoOpp",), "error: unknown method 'CoOpp'; nearest: CoOp"),
         ("test.sh", (), "error: DASSL_HOME=/nowhere holds no dassl package"),
     ],
 )
@@ -157,4 +193,7 @@ def test_paths_are_those_of_the_caller(tmp_path):
 def test_help_names_the_arguments():
     code, lines, _ = call("maple/few_shot.sh", "--help")
     assert code == 0
-    assert lines[0].endswith("[DATA] [DATASET] [SHOTS] [BACKBONE]")
+    assert lines[0].endswith("few_shot.sh [DATA] [DATASET] [SHOTS] [BACKBONE]")
+    code, lines, _ = call("few_shot.sh", "--help")
+    assert code == 0
+    assert lines[0].endswith("few_shot.sh METHOD [DATA] [DATASET] [SHOTS] [BACKBONE]")

@@ -95,11 +95,12 @@ class _Reader(pickle._Unpickler):  # not the one in C: it makes a list as long a
 
 
 def is_torchscript(path: str | Path) -> bool:
-    """Whether the file is a zip archive with a program inside, which a plain `torch.save` file has not."""
-    if not zipfile.is_zipfile(path):
+    """Whether the file is a zip archive with a program inside, which a plain `torch.save` file has not, nor a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
+    except Exception:  # zipfile fails in many ways, and whoever reads the file next says what is wrong with it
         return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name or name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def read_torchscript(path: str | Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from toolbox.checkpoints import load_checkpoint, pointed_file
 from toolbox.errors import UserError
 from toolbox.files import atomic_write
 from toolbox.plain import parse_json
-from toolbox.seals import check_seal, digest, seal
+from toolbox.seals import KEY, check_seal, digest, seal
 from trainers.life.run import Run
 
 
@@ -145,6 +145,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise UserError(
                 f"{path} cannot be read: {error}; it is damaged, delete it or load another epoch"
             ) from error
+        if KEY not in meta:
+            raise UserError(f"{path} has no {KEY} in its header, and was not written by this project, or is damaged")
         check_seal(meta, path, "delete it or load another epoch", state)
         return state, meta
     loaded: dict[str, Any] = load_checkpoint(str(path))

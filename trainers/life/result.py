@@ -14,6 +14,7 @@ import torch
 from yacs.config import CfgNode
 
 import toolbox
+from datasets.quotas import COOP
 from datasets.reading import Reading
 from llm.used import keep_rows
 from toolbox.files import atomic_json, atomic_path
@@ -42,7 +43,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
         "shots": cfg.DATASET.NUM_SHOTS,
-        "draw": cfg.DATASET.DRAW,
+        "draw": cfg.DATASET.get("DRAW", COOP),
         "seed": cfg.SEED,
         "cfg": getattr(trainer, "config_name", "default"),
         "backbone": clip.name,

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Any method, or several in quotes: train on SHOTS images a class, test on all classes, beside zero-shot CLIP. Usage: few_shot.sh METHOD [DATA] [DATASET] [SHOTS] [BACKBONE]
+[ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
+. "$(dirname "${BASH_SOURCE[0]}")/lib/run.sh"
+METHOD_WORD="METHOD "
+run_beside few_shot "$@"
