@@ -22,7 +22,8 @@ FILES = sorted(FOLDER.rglob("*.npz"))
 METHODS = by_recorded_name([*methods(), *PROGRAMS])
 SUPPORT = {"test_labels", "text_samples", "text_sample_labels"}
 LEFT_ALONE = {  # columns that nothing reads; where words behind a short context are read off the tokens, there are none
-    **{key: set() for key in ("ivlp", "maple", "promptsrc", "clip_adapter", "draws", "endtoend_adapt")},
+    **{key: set() for key in ("ivlp", "maple", "promptsrc", "clip_adapter", "draws", "endtoend_adapt", "conformal")},
+    "endtoend_conformal": set(),
     "kgcoop": {"tokenized_prompts", "bias_vectors", "meta_net"},  # dead weight of the reference program
     "clip_adapter_fs": {"tokenized_prompts", "val_labels"},
     "clap": {"test_labels", "clap_adaptative"},  # a run of the program that ends in nan

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from trainers.golden.adapt import Adaptation
+from trainers.golden.conformal import FullConformal, PredictionSets
 from trainers.golden.draws import Draws
 from trainers.life.recording import Column, Recording
 
@@ -21,4 +22,4 @@ class Program(Protocol):
         """What we compute for the columns of a recording."""
 
 
-PROGRAMS: tuple[type[Program], ...] = (Draws, Adaptation)
+PROGRAMS: tuple[type[Program], ...] = (Draws, Adaptation, PredictionSets, FullConformal)
