@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.jobs import CLASS_BOUND
 from toolbox.errors import UserError
 from toolbox.options import Option
 from trainers.life.config import methods
-from trainers.list import main, options_tables
+from trainers.list import facts, main, methods_tables, options_tables
 
 METHODS = {method.__name__: method for method in methods() if method.__module__.startswith("trainers.")}
 PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
@@ -21,10 +22,30 @@ def test_every_option_of_every_method_is_declared_and_its_default_allowed():
 
 
 def test_a_line_a_method(capsys):
-    assert main([]) == 0
+    assert main(["--short"]) == 0
     out = capsys.readouterr().out
     assert all(f"{name} " in out for name in METHODS)
     assert 'CoOp          a learned context in place of "a photo of a"' in out
+
+
+def test_all_that_is_known_of_each_method(capsys):
+    assert main([]) == 0
+    told = dict(part.split(": ", 1) for part in capsys.readouterr().out.split("\n\n"))
+    assert told.keys() == METHODS.keys() == facts().keys()
+    for name, text in told.items():
+        found = [line.split()[0] for line in text.splitlines()[1:]]
+        assert found[:4] == ["trained", "needs", "classes", "cost"] and {"paper", "program"} <= set(found), name
+        assert max(map(len, text.splitlines())) <= 160
+    assert "\n    cost      0 numbers" not in "".join(told.values())
+
+
+def test_methods_of_fixed_classes_are_those_that_sweeps_leave_out_of_base_to_new():
+    assert {name for name, said in facts().items() if said["classes"] != "new ones too"} == CLASS_BOUND
+
+
+def test_every_recorded_method_was_measured():
+    assert all("recorded" in facts()[name] for name, method in METHODS.items() if "replay" in vars(method))
+    assert all((" numbers; step " in facts()[name]["cost"]) == method.trains for name, method in METHODS.items())
 
 
 def test_one_method_with_its_options(capsys):
@@ -35,6 +56,6 @@ def test_one_method_with_its_options(capsys):
         main(["Coopp"])
 
 
-def test_the_document_has_the_tables_as_printed():
-    tables = options_tables()
-    assert tables in PAGE.read_text(encoding="utf-8"), "paste what `python -m trainers.list --markdown` prints"
+@pytest.mark.parametrize("tables", [methods_tables, options_tables])
+def test_the_document_has_the_tables_as_printed(tables):
+    assert tables() in PAGE.read_text(encoding="utf-8"), "paste what `python -m trainers.list --markdown` prints"
