@@ -41,6 +41,7 @@ class LinearProbe(PromptTrainer):
         "SEARCH_STEPS": Option(8, "steps of refinement of that search", 0, 64),
     }
     trains = False
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> LinearProbeModel:
         return LinearProbeModel(clip, len(classnames))

@@ -21,6 +21,7 @@ class Run(Protocol):
     section: str
     folder: str
     trains: bool
+    chooses: bool
     dm: DataManager | SimpleNamespace
     model: PromptedCLIP
     device: torch.device
