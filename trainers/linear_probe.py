@@ -41,6 +41,7 @@ class LinearProbe(PromptTrainer):
     }
     trains = False
     needs_every_class = True
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> LinearProbeModel:
         return LinearProbeModel(clip, len(classnames))

@@ -59,6 +59,7 @@ class TipAdapter(PromptTrainer):
         "SEARCH_STEP": Option((200, 20), "how many of each are tried", 1, 100_000),
     }
     trains = False
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> TipAdapterModel:
         return TipAdapterModel(clip, classnames, self.templates())

@@ -119,6 +119,7 @@ class TipAdapterF(PromptTrainer):
         ),
     }
     trains = False
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> TipAdapterFModel:
         return TipAdapterFModel(clip, classnames, self.templates(), float(self.options.LOGIT_SCALE))

@@ -22,6 +22,7 @@ from toolbox.run_files import PREDICTIONS, RESULT, Predictions
 from toolbox.seals import seal
 from toolbox.version import VERSION
 from trainers.life.run import Run
+from trainers.life.seen import keep_seen
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
 
@@ -34,6 +35,8 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         np.savez_compressed(file, **vars(predictions))
     if used := getattr(trainer, "rows_used", None):
         keep_rows(folder, dataset.classnames, used)
+    if (getattr(trainer, "tested", None) or {}).get("folder", ".") == ".":
+        keep_seen(trainer)
     clip = trainer.model.clip
     steps = sorted(trainer.step_seconds)
     value = {

@@ -22,6 +22,7 @@ class Run(Protocol):
     folder: str
     trains: bool
     needs_every_class: bool
+    chooses: bool
     dm: DataManager | SimpleNamespace
     model: PromptedCLIP
     device: torch.device
