@@ -94,4 +94,16 @@ def sentences(found: Sequence[Lead]) -> list[str]:
     return [*said, LEGEND] if said else []
 
 
+def equal_draws(results: list[Result]) -> list[str]:
+    """A sentence for each data set of which all draws are the same images."""
+    said = []
+    for dataset in unique(r.dataset for r in results if r.draw != COOP):
+        here = [r for r in results if r.dataset == dataset and r.draw != COOP and r.split.get("fewshot")]
+        draws = unique(r.draw for r in here)
+        images = {(r.shots, r.seed, r.split["fewshot"]) for r in here}
+        if len(draws) > 1 and len(images) == len({(r.shots, r.seed) for r in here}):
+            said.append(f"{dataset} has a balanced training part: the draws {', '.join(draws)} are the same images.")
+    return said
+
+
 LEGEND = "K: training images a class on average. After ±: half the 95 % interval over seeds, on these test images."

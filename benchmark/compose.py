@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmark import tables as t
-from benchmark.below import Lead, lead_tables, leads, sentences
+from benchmark.below import Lead, equal_draws, lead_tables, leads, sentences
 from benchmark.contribution import Contribution, chance, contribution_table, contributions, sections
 from benchmark.fairness import require_fair
 from benchmark.results import METRICS, Result
@@ -113,7 +113,7 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
     report.contributions = contributions(balanced)
     report.leads = leads(results)
     report.notes = [_legend(results, spread), *(c.sentence() for c in report.comparisons), *report.rows_notes]
-    report.notes += sentences(report.leads)
+    report.notes += [*sentences(report.leads), *equal_draws(results)]
     report.notes += [f"NOT COMPARABLE (allowed by --allow): {problem}" for problem in problems]
     return report
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmark import report
-from benchmark.below import Lead, lead_tables, leads, sentences
+from benchmark.below import Lead, equal_draws, lead_tables, leads, sentences
 from benchmark.compose import compose
 from benchmark.plots import figures
 from benchmark.results import read_results
@@ -70,7 +70,20 @@ def test_a_sentence_a_draw(drawn):
     assert [table.columns for table in lead_tables(leads(read_results([drawn])))] == [["1", "4"]] * 2
 
 
+def test_balanced_data_are_said_to_give_one_draw(tmp_path):
+    for draw in ("standard", "realistic"):
+        for seed in (1, 2):
+            split = {"train": "", "val": "", "test": "t", "fewshot": f"few {seed}"}
+            write_run(tmp_path / draw / str(seed), draw=draw, seed=seed, split=split)
+    results = read_results([tmp_path])
+    said = "phantom has a balanced training part: the draws realistic, standard are the same images."
+    assert equal_draws(results) == [said] and said in compose(results).notes
+    assert equal_draws(results[:3]) == [said]
+    assert equal_draws([r for r in results if r.draw == "standard"]) == []
+
+
 def test_without_zero_shot_there_is_nothing_to_fall_below(drawn):
+    assert equal_draws(read_results([drawn])) == []
     assert leads([r for r in read_results([drawn]) if r.method != "ZeroshotCLIP"]) == []
 
 
