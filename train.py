@@ -26,6 +26,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--dataset-config-file", default="", help="path to the data set's configuration")
     p.add_argument("--trainer", default="", help="name of the method")
     p.add_argument("--backbone", default="", help="name of the CLIP: small_clip, ViT-B/16, ..., or a checkpoint file")
+    p.add_argument("--draw", default="", help="few-shot draw: coop, standard, relaxed or realistic (DATASET.DRAW)")
     p.add_argument("--head", default="", help="name of the head")
     p.add_argument("--eval-only", action="store_true", help="evaluation only")
     p.add_argument("--model-dir", default="", help="load a model from this directory, for --eval-only")

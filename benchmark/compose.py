@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmark import tables as t
+from benchmark.below import Lead, lead_tables, leads, sentences
 from benchmark.contribution import Contribution, chance, contribution_table, contributions, sections
 from benchmark.fairness import require_fair
 from benchmark.results import METRICS, Result
 from benchmark.significance import Comparison, compare
 from benchmark.tables import Spread, Table, unique
+from datasets.quotas import COOP
 
 ALL_METRICS = "all metrics"
+EACH_DRAW = "all metrics of each draw"
 COST = "cost"
 METHODS = (
     "ZeroshotCLIP",
@@ -50,12 +53,14 @@ class Report:
     comparisons: list[Comparison] = field(default_factory=list)
     contributions: list[Contribution] = field(default_factory=list)
     """CILMP against its controls."""
+    leads: list[Lead] = field(default_factory=list)
+    """Of all methods over zero-shot CLIP, in draws that are not CoOp's."""
     notes: list[str] = field(default_factory=list)
 
     @property
     def tables(self) -> list[Table]:
         """All of them."""
-        return [table for tables in [*self.by_metric.values(), self.rows] for table in tables]
+        return [table for tables in [*self.by_metric.values(), self.rows, lead_tables(self.leads)] for table in tables]
 
     @property
     def rows(self) -> list[Table]:
@@ -91,17 +96,24 @@ def compose(results: list[Result], spread: str = "std", subject: str | None = No
         report.by_metric.setdefault(key, []).extend(table for table in made if table.rows)
 
     for metric in [m for m in METRICS if any(r.value(m) is not None or r.undefined(m) for r in results)]:
-        for shots in unique(r.shots for r in results):
-            here = [r for r in results if r.shots == shots]
+        for shots, draw in unique((r.shots, r.draw) for r in results):
+            here = [r for r in results if (r.shots, r.draw) == (shots, draw)]
             add(metric, _base_to_new([r for r in here if r.subset != "all"], metric, measure))
             add(metric, [t.cross_dataset(here, source, metric, measure) for source in sorted(crossed)])
-        add(metric, _by_shots(plain, metric, measure))
-    add(ALL_METRICS, _by_metric(plain, measure))
+        for draw in unique(r.draw for r in plain):
+            add(metric, _by_shots([r for r in plain if r.draw == draw], metric, measure))
+    many = len({(r.shots, r.draw) for r in plain if r.draw != COOP}) > 1  # tables by shots say it shorter
+    for draw in unique(r.draw for r in plain):
+        made = _by_metric([r for r in plain if r.draw == draw], measure)
+        add(EACH_DRAW if many and draw != COOP else ALL_METRICS, made)
     add(COST, [t.cost(results)])
     report.by_metric = {key: made for key, made in report.by_metric.items() if made}
-    report.comparisons = compare(results, subject)
-    report.contributions = contributions(results)
+    balanced = [r for r in results if r.draw == COOP]
+    report.comparisons = compare(balanced, subject) if balanced else []
+    report.contributions = contributions(balanced)
+    report.leads = leads(results)
     report.notes = [_legend(results, spread), *(c.sentence() for c in report.comparisons), *report.rows_notes]
+    report.notes += sentences(report.leads)
     report.notes += [f"NOT COMPARABLE (allowed by --allow): {problem}" for problem in problems]
     return report
 
@@ -117,7 +129,8 @@ def _by_shots(results: list[Result], metric: str, spread: Spread) -> list[Table]
     limited = [r for r in results if r.shots != -1]
     made = [t.by_shots(limited, dataset, metric, spread) for dataset in unique(r.dataset for r in limited)]
     if len(made) > 1:
-        made.append(t.mean_of(made, f"Mean of {len(made)} data sets: {METRICS[metric]} by shots"))
+        said = t.draw_of(limited[0].draw)
+        made.append(t.mean_of(made, f"Mean of {len(made)} data sets{said}: {METRICS[metric]} by shots"))
     return made
 
 
@@ -125,7 +138,7 @@ def _by_metric(results: list[Result], spread: Spread) -> list[Table]:
     made = []
     for shots in unique(r.shots for r in results):
         here = [r for r in results if r.shots == shots]
-        per_dataset = [t.by_metric(here, dataset, spread, shots) for dataset in unique(r.dataset for r in here)]
+        per_dataset = [t.by_metric(here, dataset, spread) for dataset in unique(r.dataset for r in here)]
         made += per_dataset
         if len(per_dataset) > 1:
             made.append(t.mean_of(per_dataset, f"Mean of {len(per_dataset)} data sets{t.shots_of(here)}"))

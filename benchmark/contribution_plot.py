@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from benchmark.contribution import SIDES, SUBJECT, chance, class_accuracies, sections
 from benchmark.plots import MOST_CLASSES
 from benchmark.results import Result
+from datasets.quotas import COOP
 
 if TYPE_CHECKING:
     from benchmark.compose import Report
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def contribution_figures(report: "Report") -> Iterator[tuple[str, Figure]]:
     """(file stem, figure) a data set and side; each is to be closed by the caller."""
-    plain = [r for r in report.results if r.source is None]
+    plain = [r for r in report.results if r.source is None and r.draw == COOP]
     for dataset, subset in sections(report.contributions):
         here = [r for r in plain if (r.dataset, r.subset) == (dataset, subset)]
         if len(here[0].classnames) <= MOST_CLASSES:

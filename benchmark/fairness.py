@@ -6,8 +6,12 @@ from collections.abc import Callable, Iterable
 from benchmark.configs import plain
 from benchmark.jobs import UNTRAINED
 from benchmark.results import Result
+from datasets.quotas import with_draw
 from toolbox.errors import UserError
 from toolbox.seals import KEY
+
+PLACE = {"DATASET.NUM_SHOTS", "DATASET.DRAW"}
+"""What has tables of its own."""
 
 OWN = {"SEED", "DATASET.SUBSAMPLE_CLASSES", "class names", "images", "weights tested", KEY}
 """What differs between the seeds, and between base and new classes, of one method; splits too."""
@@ -22,10 +26,10 @@ SHARED = {"format", "class names", "templates"}
 def unfair(results: list[Result]) -> list[str]:
     """What differs between the table's cells, a sentence each; empty where the comparison is fair.
 
-    The test split must be one per data set and side (base, new), the training images one per data set, side, shots and
-    seed, shots the same for all methods, and backbone weights and test transform the same throughout. Settings, rows and class
-    texts must be the same for all seeds and both sides of a method, and the data set's settings for all methods. No two runs
-    may claim one place.
+    The test split must be one per data set and side (base, new), the training images one per data set, side, shots, draw
+    and seed, shots and draws the same for all methods, and backbone weights and test transform the same throughout.
+    Settings, rows and class texts must be the same for all seeds and both sides of a method, and the data set's settings for
+    all methods. No two runs may claim one place.
     """
     problems = _missing(results) + _doubles(results)
     known = [r for r in results if r.split]
@@ -77,7 +81,7 @@ def _missing(results: Iterable[Result]) -> list[str]:
 def _settings(results: list[Result]) -> list[str]:
     """Settings that differ between the seeds or sides of one method's row, or of the data set between methods."""
     problems = []
-    for here in _grouped(results, lambda r: (r.method, r.variant, r.backbone, r.dataset, r.shots, r.source)):
+    for here in _grouped(results, lambda r: (r.method, r.variant, r.backbone, r.dataset, r.shots, r.draw, r.source)):
         for name in _names(here, lambda name: name not in OWN and not name.startswith("split (")):
             side = name in OF_CLASSES
             problems += _differ(
@@ -87,9 +91,7 @@ def _settings(results: list[Result]) -> list[str]:
                 lambda r, side=side: f" between runs of {r.method}" + (f" ({r.subset})" if side else ""),
             )
     for here in _grouped([r for r in results if not _is_variant(r)], lambda r: (r.dataset, r.subset, r.source)):
-        for name in _names(
-            here, lambda name: name in SHARED or (name.startswith("DATASET.") and name != "DATASET.NUM_SHOTS")
-        ):
+        for name in _names(here, lambda name: name in SHARED or (name.startswith("DATASET.") and name not in PLACE)):
             problems += _differ(here, name, lambda r, name=name: r.fingerprint[name], _cell)
     return list(dict.fromkeys(problems))
 
@@ -131,14 +133,14 @@ def _differ(results: Iterable[Result], what: str, value, group) -> list[str]:
 
 
 def _unequal_shots(results: Iterable[Result]) -> list[str]:
-    """Methods without a number of shots in common; those with some have a table for each number."""
-    shots: dict[tuple[str, str], dict[str, set[int | None]]] = defaultdict(lambda: defaultdict(set))
+    """Methods without a number of shots, or a draw, in common; those with some have a table for each of them."""
+    shots: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
-        shots[r.dataset, r.subset][r.method].add(r.shots)
+        shots[r.dataset, r.subset][r.method].add(with_draw(str(r.shots), r.draw))
     problems = []
     for (dataset, subset), methods in shots.items():
         if not set.intersection(*methods.values()):
-            said = ", ".join(f"{m}: {'/'.join(map(str, sorted(s, key=str)))}" for m, s in methods.items())
+            said = ", ".join(f"{m}: {'/'.join(sorted(s))}" for m, s in methods.items())
             problems.append(f"shots differ on {dataset} ({subset}): {said}")
     return problems
 
@@ -148,7 +150,7 @@ def _doubles(results: Iterable[Result]) -> list[str]:
     seen: dict[tuple, Result] = {}
     problems = []
     for r in results:
-        key = (r.method, r.variant, r.backbone, r.dataset, r.source, r.subset, r.shots, r.seed)
+        key = (r.method, r.variant, r.backbone, r.dataset, r.source, r.subset, r.shots, r.draw, r.seed)
         if key in seen:
             problems.append(
                 f"two runs of {r.method} on {r.dataset} ({r.subset}), seed {r.seed}: {seen[key].folder} and {r.folder}"
@@ -158,7 +160,11 @@ def _doubles(results: Iterable[Result]) -> list[str]:
 
 
 def _shots(result: Result) -> str:
-    return "full training set" if result.shots == -1 else f"{result.shots} shots"
+    return (
+        "full training set"
+        if result.shots == -1
+        else with_draw(f"{result.shots} shots", result.draw).replace("_", ", ")
+    )
 
 
 def _short(*texts: str) -> list[str]:

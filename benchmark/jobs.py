@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datasets.quotas import COOP
 from toolbox.errors import UserError
 from toolbox.run_files import find_result
 
@@ -35,13 +36,15 @@ class Job:
     after: Path | None = None
     """Output folder of the job whose checkpoint this one tests."""
     variant: str = ""
+    draw: str = COOP
 
     @property
     def title(self) -> str:
         """Short name for progress lines."""
         part = "" if self.subset == "all" else f" {self.subset}"
         method = f"{self.method}:{self.variant}" if self.variant else self.method
-        return f"{method} {self.dataset}{part} seed {self.seed}"
+        draw = "" if self.draw == COOP else f" {self.draw} {self.shots}"
+        return f"{method} {self.dataset}{part}{draw} seed {self.seed}"
 
 
 def finished(job: Job, runner: str) -> bool:

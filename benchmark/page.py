@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from benchmark.below import lead_tables, metric_of, sentences
 from benchmark.contribution_plot import contribution_figures
 from benchmark.plots import figures
 from benchmark.render import row
@@ -54,13 +55,10 @@ def html(report: "Report", images: list[Path], of_rows: Sequence[Path] = ()) -> 
     """The page's text; images are inside it, those `of_rows` beside what the rows contribute."""
     first = report.results[0]
     title = f"Benchmark: {', '.join(unique(r.dataset for r in report.results))}"
-    tables = [table for table in report.tables if table.title not in {t.title for t in report.rows}]
-    main, more = (
-        tables[: len(next(iter(report.by_metric.values())))],
-        tables[len(next(iter(report.by_metric.values()))) :],
-    )
+    main = report.by_metric.get(metric_of(first.draw)) or next(iter(report.by_metric.values()))
+    more = [table for tables in report.by_metric.values() if tables is not main for table in tables]
     comparisons = "".join(f"<li>{escape(c.sentence())}</li>" for c in report.comparisons)
-    compared = {c.sentence() for c in report.comparisons} | set(report.rows_notes)
+    compared = {c.sentence() for c in report.comparisons} | {*report.rows_notes, *sentences(report.leads)}
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in report.notes if note not in compared)
     runs = "".join(f"<li>{escape(str(r.folder))}</li>" for r in report.results)
     parts = [
@@ -70,6 +68,7 @@ def html(report: "Report", images: list[Path], of_rows: Sequence[Path] = ()) -> 
         *map(_table, main),
         notes,
         f"<h2>Does the lead hold?</h2><ul>{comparisons}</ul>" if comparisons else "",
+        _below_zero_shot(report),
         _what_rows_contribute(report, of_rows),
         f'<h2>Figures</h2><div class="figures">{"".join(map(_figure, images))}</div>' if images else "",
         f"<h2>Other metrics and cost</h2>{''.join(map(_table, more))}" if more else "",
@@ -80,6 +79,13 @@ def html(report: "Report", images: list[Path], of_rows: Sequence[Path] = ()) -> 
     return (
         f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
     )
+
+
+def _below_zero_shot(report: "Report") -> str:
+    if not report.leads:
+        return ""
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(report.leads))
+    return f"<h2>Below zero-shot</h2><ul>{said}</ul>{''.join(map(_table, lead_tables(report.leads)))}"
 
 
 def _what_rows_contribute(report: "Report", images: Sequence[Path]) -> str:

@@ -1,14 +1,17 @@
 """A sweep as a few settings, from a YAML plan or the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from datasets.quotas import COOP, DRAWS
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 from toolbox.plain import PlainError, read_yaml
 
+ALL = "all"
+"""In the methods' place: whatever can serve the protocol."""
 PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset", "eval")
 
 
@@ -20,8 +23,13 @@ class Plan:
     methods: tuple[str, ...] = ("ZeroshotCLIP", "CILMP")
     datasets: tuple[str, ...] = ("phantom",)
     seeds: tuple[int, ...] = (1, 2, 3)
+    """Numbers, or ranges such as 1..20."""
     shots: tuple[int, ...] = ()
     """None: those of configs/shots.yaml for the data set, else 16."""
+    draw: tuple[str, ...] = (COOP,)
+    """Few-shot draws (`DATASET.DRAW`)."""
+    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Method -> `draw` and `shots` it is run with where not with all of the plan's, and how many `first_seeds` of these."""
     backbone: str = "small_clip"
     root: Path = Path("data")
     output: Path = Path("output")
@@ -47,17 +55,32 @@ class Plan:
                 raise UserError(f"options come in KEY VALUE pairs; {len(opts)} words were given: {' '.join(opts)}")
         self._check_numbers()
         self._check_names()
+        self._check_draws()
 
     def _check_numbers(self) -> None:
         for key, low, high in (("seeds", -1, 2**32 - 1), ("shots", -1, 1_000_000)):
             for number in getattr(self, key):
                 if not low <= number <= high:
                     raise UserError(f"the plan's {key} have {number}; give whole numbers from {low} to {high:,}")
-        for key in ("methods", "datasets", "seeds", "shots", "targets"):
+        for key in ("methods", "datasets", "seeds", "shots", "draw", "targets"):
             items = getattr(self, key)
             twice = next((item for item in items if items.count(item) > 1), None)
             if twice is not None:
                 raise UserError(f"the plan's {key} name {twice} twice: each is run once")
+
+    def _check_draws(self) -> None:
+        for name in self.draw:
+            if name not in DRAWS:
+                raise UserError(f"the plan's draw names {name!r}; {nearest(name, DRAWS)}")
+        if self.protocol == "full" and self.draw != (COOP,):
+            raise UserError(
+                f"the protocol full trains on all images; draw {' '.join(self.draw)} is of few: use few_shot"
+            )
+        for method in self.only:
+            if method not in self.methods and self.methods != (ALL,):
+                raise UserError(
+                    f"the plan's only names {method}, which is not among its methods: {', '.join(self.methods)}"
+                )
 
     def _check_names(self) -> None:
         """Names become folders below `output`, so none may lead elsewhere."""
@@ -72,7 +95,9 @@ class Plan:
             check_name(name, "data set", nested=True)
 
 
-_TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "targets": str, "opts": str}
+_TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "draw": str, "targets": str, "opts": str}
+_ONLY = ("first_seeds", "shots", "draw")
+MOST_SEEDS = 10_000
 _PATHS = {"root", "output", "model_dir"}
 
 
@@ -93,8 +118,15 @@ def read_plan(path: Path) -> Plan:
 
 
 def override(plan: Plan, settings: Mapping[str, Any], where: str = "the command line") -> Plan:
-    """The plan with some settings replaced; None leaves a setting as it is."""
-    return replace(plan, **convert({k: v for k, v in settings.items() if v is not None}, where))
+    """The plan with some settings replaced; None leaves a setting as it is.
+
+    `opts` are added behind the plan's own, and win; `only` loses what is of methods that go.
+    """
+    changed = convert({k: v for k, v in settings.items() if v is not None}, where)
+    changed["opts"] = (*plan.opts, *changed.get("opts", ()))
+    methods = changed.get("methods", (ALL,))
+    kept = plan.only if methods == (ALL,) else {m: plan.only[m] for m in plan.only if m in methods}
+    return replace(plan, **{"only": kept, **changed})
 
 
 def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -114,7 +146,11 @@ def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _typed(key: str, value: Any) -> Any:
     if key in _TUPLES:
         items = value if isinstance(value, (list, tuple)) else [value]
+        if key == "seeds":
+            return tuple(seed for item in items for seed in _seeds(item))
         return tuple(_number(item) if _TUPLES[key] is int else _text(item) for item in items)
+    if key == "only":
+        return {_text(method): _of_method(method, settings) for method, settings in dict(value).items()}
     if key in _PATHS:
         return None if value is None else _path(value)
     if key == "cfg":
@@ -122,6 +158,25 @@ def _typed(key: str, value: Any) -> Any:
     if key == "variants":
         return {_text(k): tuple(map(_text, v.split() if isinstance(v, str) else v)) for k, v in dict(value).items()}
     return _text(value)
+
+
+def _of_method(method: str, settings: Any) -> dict[str, tuple]:
+    """What `only` says of a method."""
+    strange = [key for key in dict(settings) if key not in _ONLY]
+    if strange:
+        raise UserError(f"the plan's only: unknown key {strange[0]!r} of {method}; {nearest(str(strange[0]), _ONLY)}")
+    return {key: _number(value) if key == "first_seeds" else _typed(key, value) for key, value in settings.items()}
+
+
+def _seeds(value: Any) -> Sequence[int]:
+    """A seed, or those of a range: "1..20" has both ends."""
+    first, dots, last = str(value).partition("..")
+    if not dots:
+        return [_number(value)]
+    found = range(int(first), int(last) + 1)
+    if not 0 < len(found) <= MOST_SEEDS:
+        raise ValueError
+    return found
 
 
 def _number(value: Any) -> int:

@@ -10,9 +10,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from benchmark.below import metric_of
+from benchmark.jobs import ZERO_SHOT
 from benchmark.results import METRICS, Result, read_predictions
 from benchmark.statistics import mean, sample_std
-from benchmark.tables import by_seed, labels, unique
+from benchmark.tables import by_seed, draw_of, labels, unique
+from datasets.quotas import COOP, with_draw
 
 if TYPE_CHECKING:
     from benchmark.compose import Report
@@ -25,11 +28,12 @@ MOST_CLASSES = 40
 
 def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
     """(file stem, figure) of every plot that the report's runs allow; each is to be closed by the caller."""
-    results = report.results
-    plain = [r for r in results if r.subset == "all" and r.source is None]
-    for dataset in unique(r.dataset for r in plain):
-        if len({r.shots for r in plain if r.dataset == dataset and r.shots != -1}) > 1:
-            yield f"shots_{dataset}", over_shots([r for r in plain if r.dataset == dataset], dataset)
+    plain = [r for r in report.results if r.subset == "all" and r.source is None]
+    for dataset, draw in unique((r.dataset, r.draw) for r in plain):
+        here = [r for r in plain if (r.dataset, r.draw) == (dataset, draw)]
+        if len({r.shots for r in here if r.shots != -1}) > 1:
+            yield with_draw(f"shots_{dataset}", draw), over_shots(here, f"{dataset}{draw_of(draw)}", metric_of(draw))
+    results = [r for r in report.results if r.draw == COOP]  # of the others there are too many to look at each
     both = [r for r in results if r.subset in ("base", "new")]
     if {r.subset for r in both} == {"base", "new"}:
         yield "base_new", base_against_new(both)
@@ -46,19 +50,25 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
             yield f"reliability_{stem}", reliability(here, title)
 
 
-def over_shots(results: list[Result], dataset: str) -> Figure:
-    """Accuracy over shots, a line a method, with the standard deviation over seeds."""
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
+def over_shots(results: list[Result], title: str, metric: str) -> Figure:
+    """The metric over shots, a line a method with a band of the standard deviation over seeds; zero-shot CLIP drawn through."""
+    figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
     shots = sorted({r.shots for r in results if r.shots != -1})
     for label, runs in labels(results).items():
-        values = {s: list(by_seed(runs, "accuracy", shots=s).values()) for s in shots}
+        if label == ZERO_SHOT:
+            axes.axhline(mean(list(by_seed(runs, metric).values())), color="0.3", linestyle="--", label=label)
+            continue
+        values = {s: list(by_seed(runs, metric, shots=s).values()) for s in shots}
         values = {s: v for s, v in values.items() if v}
-        spread = [sample_std(v) or 0 for v in values.values()]
-        axes.errorbar(list(values), [mean(v) for v in values.values()], spread, label=label, marker="o", capsize=3)
-    axes.set(xscale="log", xlabel="Training images a class", ylabel="Accuracy", title=dataset)
+        middle, spread = (np.array([f(v) or 0 for v in values.values()]) for f in (mean, sample_std))
+        (line,) = axes.plot(list(values), middle, label=label, marker="o")
+        axes.fill_between(
+            list(values), middle - spread, middle + spread, color=line.get_color(), alpha=0.15, linewidth=0
+        )
+    axes.set(xscale="log", xlabel="Training images a class", ylabel=METRICS[metric], title=title)
     axes.set_xticks(shots, [str(s) for s in shots])
     axes.minorticks_off()
-    axes.legend()
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))  # beside the curves, not over them
     return figure
 
 

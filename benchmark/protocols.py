@@ -1,21 +1,24 @@
 """The protocols of docs and papers (full, few-shot, base-to-new, cross-data-set) as lists of jobs.
 
 Folders are CoOp's, so that scripts of that family find the logs:
-`output/base2new/train_base/<dataset>/shots_<N>/<METHOD>/<cfg>/seed<S>/`, `.../test_new/...` and so on.
+`output/base2new/train_base/<dataset>/shots_<N>/<METHOD>/<cfg>/seed<S>/`, `.../test_new/...` and so on; another draw than
+CoOp's is named behind the shots, `shots_<N>_realistic`.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmark.configs import Configs, plain
 from benchmark.controls import CONTROLS
 from benchmark.jobs import CLASS_BOUND, UNTRAINED, ZERO_SHOT, Job
-from benchmark.plan import Plan
+from benchmark.plan import ALL, Plan
+from datasets.quotas import COOP, with_draw
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 
-ALL = "all"
 OF_OTHER_CLASSES = ("base2new", "cross_dataset")
 """Protocols that test classes which were not trained on."""
 
@@ -91,16 +94,8 @@ class _Maker:
         """The folder a test loads from: none for methods that have nothing to train."""
         return None if self.split(name)[0] in UNTRAINED else output
 
-    def job(
-        self,
-        name: str,
-        dataset: str,
-        seed: int,
-        shots: int,
-        output: Path,
-        subset: str = "all",
-        after: Path | None = None,
-    ) -> Job:
+    def job(self, cell: "_Cell", output: Path, subset: str = "all", after: Path | None = None) -> Job:
+        dataset, name, shots, draw, seed = cell
         method, variant, opts = self.split(name)
         plan, cfg = self.plan, self.cfg(name)
         argv = ["--root", str(plan.root), "--seed", str(seed), "--trainer", method]
@@ -111,23 +106,37 @@ class _Maker:
         elif method in UNTRAINED:
             argv += ["--eval-only"]
         argv += ["MODEL.BACKBONE.NAME", plan.backbone, "DATASET.NUM_SHOTS", str(shots)]
+        argv += ["DATASET.DRAW", draw] if draw != COOP else []
         argv += ["DATASET.SUBSAMPLE_CLASSES", subset, *self.configs.dataset_opts(dataset, plan.root), *opts, *plan.opts]
-        return Job(method, dataset, subset, shots, seed, plan.backbone, cfg, output, tuple(argv), after, variant)
+        return Job(method, dataset, subset, shots, seed, plan.backbone, cfg, output, tuple(argv), after, variant, draw)
+
+
+class _Cell(NamedTuple):
+    """One run of a plan, but for what its protocol makes of it."""
+
+    dataset: str
+    method: str
+    shots: int
+    draw: str
+    seed: int
+
+    def tail(self, maker: _Maker) -> Path:
+        """<dataset>/shots_<N>[_<draw>]/<METHOD>/<cfg>/seed<S>"""
+        few = with_draw(f"shots_{self.shots}", self.draw)
+        return Path(self.dataset, few, maker.tail(self.method), f"seed{self.seed}")
 
 
 def _base2new(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan, maker.configs):
-        tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
-        base = plan.output / "base2new/train_base" / tail
-        new = plan.output / "base2new/test_new" / tail
-        yield maker.job(method, dataset, seed, shots, base, "base")
-        yield maker.job(method, dataset, seed, shots, new, "new", after=maker.trained(method, base))
+    for cell in _cells(plan, maker.configs):
+        base = plan.output / "base2new/train_base" / cell.tail(maker)
+        new = plan.output / "base2new/test_new" / cell.tail(maker)
+        yield maker.job(cell, base, "base")
+        yield maker.job(cell, new, "new", after=maker.trained(cell.method, base))
 
 
 def _few_shot(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan, maker.configs):
-        tail = Path(dataset, f"shots_{shots}", maker.tail(method), f"seed{seed}")
-        yield maker.job(method, dataset, seed, shots, plan.output / "few_shot" / tail)
+    for cell in _cells(plan, maker.configs):
+        yield maker.job(cell, plan.output / "few_shot" / cell.tail(maker))
 
 
 def _full(plan: Plan, maker: _Maker) -> Iterator[Job]:
@@ -135,19 +144,20 @@ def _full(plan: Plan, maker: _Maker) -> Iterator[Job]:
         for seed in plan.seeds:
             for method in plan.methods:
                 output = plan.output / "full" / dataset / maker.tail(method) / f"seed{seed}"
-                yield maker.job(method, dataset, seed, -1, output)
+                yield maker.job(_Cell(dataset, method, -1, COOP, seed), output)
 
 
 def _cross_dataset(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for source, method, shots, seed in _cells(plan, maker.configs):
+    for cell in _cells(plan, maker.configs):
+        source, method, shots, draw, seed = cell
         tail = maker.tail(method)
-        folder = plan.output / "evaluation" / tail.with_name(f"{tail.name}_{shots}shots")
+        folder = plan.output / "evaluation" / tail.with_name(with_draw(f"{tail.name}_{shots}shots", draw))
         trained = folder / source / f"seed{seed}"
-        yield maker.job(method, source, seed, shots, trained)
+        yield maker.job(cell, trained)
         for target in _targets(plan, maker, source):
             # The source is in the name: runs trained on two sources must not overwrite each other's results.
             output = folder / f"{source}-to-{target}" / f"seed{seed}"
-            yield maker.job(method, target, seed, shots, output, after=maker.trained(method, trained))
+            yield maker.job(cell._replace(dataset=target), output, after=maker.trained(method, trained))
 
 
 def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
@@ -161,22 +171,22 @@ def _targets(plan: Plan, maker: _Maker, source: str) -> list[str]:
 
 
 def _eval(plan: Plan, maker: _Maker) -> Iterator[Job]:
-    for dataset, method, shots, seed in _cells(plan, maker.configs):
+    for cell in _cells(plan, maker.configs):
         # The configuration is that of the run that is tested, which a protocol may choose.
-        user, trained = _trained(plan, maker.configs, dataset, method, shots)
-        output = plan.output / "eval" / dataset / f"shots_{shots}" / user.tail(method) / f"seed{seed}"
-        after = user.trained(method, trained and trained / f"seed{seed}")
-        yield user.job(method, dataset, seed, shots, output, after=after)
+        user, trained = _trained(plan, maker.configs, cell)
+        after = user.trained(cell.method, trained and trained / f"seed{cell.seed}")
+        yield user.job(cell, plan.output / "eval" / cell.tail(user), after=after)
 
 
-def _trained(plan: Plan, configs: Configs, dataset: str, method: str, shots: int) -> tuple[_Maker, Path | None]:
+def _trained(plan: Plan, configs: Configs, cell: _Cell) -> tuple[_Maker, Path | None]:
     """Where the runs to test lie, and a maker of jobs that fit them: MODEL_DIR, else the full runs, else the few-shot runs."""
+    dataset, method = cell.dataset, cell.method
     full, few = (_Maker(replace(plan, protocol=protocol), configs) for protocol in ("full", "few_shot"))
     if plan.model_dir is not None or full.split(method)[0] in UNTRAINED:
         return few, plan.model_dir
     known = {
         plan.output / "full" / dataset / full.tail(method): full,
-        plan.output / "few_shot" / dataset / f"shots_{shots}" / few.tail(method): few,
+        plan.output / "few_shot" / cell.tail(few).parent: few,
     }
     for folder, maker in known.items():
         if folder.is_dir():
@@ -187,10 +197,12 @@ def _trained(plan: Plan, configs: Configs, dataset: str, method: str, shots: int
     )
 
 
-def _cells(plan: Plan, configs: Configs) -> Iterator[tuple[str, str, int, int]]:
+def _cells(plan: Plan, configs: Configs) -> Iterator[_Cell]:
     """Seeds run in the outer loop over methods: after the first seed every method has a row in the table."""
     for dataset in plan.datasets:
         for shots in plan.shots or (configs.shots(dataset),):
-            for seed in plan.seeds:
-                for method in plan.methods:
-                    yield dataset, method, shots, seed
+            for draw, (number, seed), method in product(plan.draw, enumerate(plan.seeds), plan.methods):
+                only = plan.only.get(method, {})
+                some = number < only.get("first_seeds", len(plan.seeds))
+                if some and shots in only.get("shots", [shots]) and draw in only.get("draw", [draw]):
+                    yield _Cell(dataset, method, shots, draw, seed)

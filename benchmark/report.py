@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmark import render
+from benchmark.below import metric_of
 from benchmark.compose import COST, Report, compose
 from benchmark.jobs import ZERO_SHOT
 from benchmark.plan import Plan
@@ -30,8 +31,8 @@ class Settings:
     """What to show and where to write it."""
 
     out: Path
-    metrics: tuple[str, ...] = ("accuracy",)
-    """Metrics printed; the files hold all of them."""
+    metrics: tuple[str, ...] = ()
+    """Metrics printed, none for that of the draw (`benchmark.below`); the files hold all of them."""
     cost: bool = False
     """Whether the table of parameters, times and memory is printed too."""
     spread: str = "std"
@@ -77,7 +78,8 @@ def show(settings: Settings, folders: Sequence[Path]) -> None:
 
 
 def _print(report: Report, settings: Settings) -> None:
-    tables = report.printed([*settings.metrics, *([COST] if settings.cost else [])])
+    metrics = settings.metrics or unique(metric_of(r.draw) for r in report.results)
+    tables = report.printed([*metrics, *([COST] if settings.cost else [])])
     if settings.show == "terminal":
         console = Console()
         for table in tables:
@@ -112,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folders", nargs="+", type=Path, help="folders with runs, at any depth")
     add("--format", choices=FORMATS, default="terminal", help="what is printed; the files are always written")
-    add("--metrics", nargs="+", choices=list(METRICS), default=["accuracy"], help="metrics printed (files hold all)")
+    add("--metrics", nargs="+", choices=list(METRICS), default=[], help="metrics printed (files hold all)")
     add("--cost", action="store_true", help="print parameters, times and memory too")
     add("--ci95", action="store_true", help="95%% interval of the mean over seeds (Student's t) instead of std")
     add("--subject", help="method compared with the best baseline (default: CILMP, else the best)")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from datasets.quotas import COOP
 from toolbox import run_files
 from toolbox.errors import UserError
 from toolbox.run_files import BEFORE, RESULT, Predictions, read_result
@@ -46,6 +47,8 @@ class Result:
     """CILMP: the language model's rows: "kind" (real or a control), "file", "sha256", "scaling"."""
     class_text: str = "name"
     """What stood for a class in prompts: its name, description or plain words."""
+    draw: str = COOP
+    """The few-shot draw (`datasets.quotas`)."""
     source: str | None = None
     """Cross-data-set runs: the data set trained on."""
 
@@ -54,7 +57,7 @@ class Result:
         """The part of the folder's name after METHOD/: the configuration, with backbone or variant where they differ."""
         parts = self.folder.parts
         after = parts[len(parts) - parts[::-1].index(self.method) :] if self.method in parts else ()
-        name = re.sub(r"_-?\d+shots$", "", after[0]) if after else ""
+        name = re.sub(r"_-?\d+shots(_\w+)?$", "", after[0]) if after else ""
         return name if name.startswith(self.cfg) else self.cfg
 
     def value(self, metric: str) -> float | None:

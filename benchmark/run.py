@@ -25,6 +25,7 @@ from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
 from benchmark.protocols import jobs_of, with_every_method
 from benchmark.stopping import told_in_one_line
+from datasets.quotas import DRAWS
 from toolbox.command import run_command
 from toolbox.errors import UserError
 from toolbox.files import check_writable
@@ -77,7 +78,19 @@ def _check_root(plan: Plan) -> None:
 def plan_of(args: argparse.Namespace) -> Plan:
     """The plan file or protocol named first, with the command line's settings over it."""
     start = read_plan(Path(args.plan)) if Path(args.plan).suffix in {".yaml", ".yml"} else Plan(protocol=args.plan)
-    names = ("methods", "datasets", "seeds", "shots", "backbone", "root", "output", "targets", "model_dir", "opts")
+    names = (
+        "methods",
+        "datasets",
+        "seeds",
+        "shots",
+        "draw",
+        "backbone",
+        "root",
+        "output",
+        "targets",
+        "model_dir",
+        "opts",
+    )
     plan = override(start, {name: getattr(args, name) for name in names})
     if args.cfg:
         pairs = [(method, stem) if stem else ("*", method) for method, _, stem in (c.partition("=") for c in args.cfg)]
@@ -171,8 +184,9 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
     )
-    add("--seeds", nargs="+", type=int)
+    add("--seeds", nargs="+", help="numbers, or a range such as 1..20")
     add("--shots", nargs="+", type=int)
+    add("--draw", nargs="+", help=f"few-shot draws: {', '.join(DRAWS)} (docs/realistic.md)")
     add("--backbone")
     add("--root", type=Path, help="the data folder (default: data)")
     add("--output", type=Path, help="where runs are written (default: output)")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from benchmark.results import METRICS, Result
 from benchmark.statistics import half_width_95, harmonic_mean, mean, sample_std
+from datasets.quotas import COOP
 from toolbox.scores import SCORES
 
 Spread = Callable[[Sequence[float]], float | None]
@@ -78,12 +79,17 @@ def _short_variant(variant: str, cfg: str, same: list[tuple]) -> str:
 
 
 def shots_of(results: list[Result]) -> str:
-    """ ", 16 shots" for a title, where all results have the same number of them."""
-    found = {r.shots for r in results}
-    if len(found) != 1 or None in found:
+    """ ", 16 shots" or ", realistic draw, 16 shots" for a title, where all results have the same number of them, and draw."""
+    found = {(r.shots, r.draw) for r in results}
+    if len(found) != 1 or None in next(iter(found)):
         return ""
-    (shots,) = found
-    return ", full training set" if shots == -1 else f", {shots} shot" + ("s" if shots > 1 else "")
+    ((shots, draw),) = found
+    return ", full training set" if shots == -1 else f"{draw_of(draw)}, {shots} shot" + ("s" if shots > 1 else "")
+
+
+def draw_of(draw: str) -> str:
+    """ ", realistic draw" for a title; nothing for CoOp's own."""
+    return "" if draw == COOP else f", {draw} draw"
 
 
 def by_seed(results: Iterable[Result], metric: str, **where) -> dict[int, float]:
@@ -143,18 +149,17 @@ def mean_of_base_to_new(tables: list[Table], metric: str, said: str = "") -> Tab
     return of_metric(f"Mean of {len(tables)} data sets: {METRICS[metric]}, base-to-new{said}", metric, columns, rows)
 
 
-def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | None = None) -> Table:
-    """One data set, all classes: a column a metric."""
+def by_metric(results: list[Result], dataset: str, spread: Spread) -> Table:
+    """One data set, all classes, one number of shots: a column a metric."""
     here = [r for r in results if r.dataset == dataset]
     measured = [m for m in METRICS if any(r.value(m) is not None or r.undefined(m) for r in here)]
     rows = []
     for label, runs in labels(results).items():
-        chosen = [r for r in runs if shots is None or r.shots == shots]
-        values = [list(by_seed(chosen, m, dataset=dataset).values()) for m in measured]
+        values = [list(by_seed(runs, m, dataset=dataset).values()) for m in measured]
         rows.append((label, [cell(v, spread) for v in values]))
     lower = frozenset(score.title for score in SCORES.values() if score.lower)
     return Table(
-        f"{dataset}{shots_of([r for r in results if shots in (None, r.shots)])}",
+        f"{dataset}{shots_of(results)}",
         [METRICS[m] for m in measured],
         _filled(rows),
         undefined(here, measured),
@@ -163,13 +168,14 @@ def by_metric(results: list[Result], dataset: str, spread: Spread, shots: int | 
 
 
 def by_shots(results: list[Result], dataset: str, metric: str, spread: Spread) -> Table:
-    """One data set and metric: a column a number of shots. Untrained methods repeat theirs under every number."""
+    """One data set, draw and metric: a column a number of shots. Untrained methods repeat theirs under every number."""
     shots = sorted({r.shots for r in results if r.shots is not None})
     rows = []
     for label, runs in labels(results).items():
         values = [list(by_seed(runs, metric, dataset=dataset, shots=s).values()) for s in shots]
         rows.append((label, [cell(v, spread) for v in values]))
-    title, here = f"{dataset}: {METRICS[metric]} by shots", [r for r in results if r.dataset == dataset]
+    here = [r for r in results if r.dataset == dataset]
+    title = f"{dataset}{draw_of(here[0].draw)}: {METRICS[metric]} by shots"
     return of_metric(title, metric, [str(s) for s in shots], rows, here)
 
 

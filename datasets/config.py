@@ -2,9 +2,16 @@
 
 from toolbox.options import Option, default_of
 
+from .quotas import COOP, DRAWS
+
 KEYS = {
     "DATASET.SUBSAMPLE_CLASSES": Option(
         "all", "classes that are trained on and tested: all, or one half of them", choices=("all", "base", "new")
+    ),
+    "DATASET.DRAW": Option(
+        COOP,
+        "few-shot draw: CoOp's own, or one without validation images (docs/realistic.md)",
+        choices=DRAWS,
     ),
     "DATASET.FOLDER": Option("", "folder below DATASET.ROOT, instead of the table's"),
     "DATASET.IMAGES": Option("", "image folder below it, instead of the table's"),

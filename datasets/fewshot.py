@@ -1,4 +1,4 @@
-"""Few-shot draws: a function of (split, shots, seed) alone, so that every method, machine and day gets the same images."""
+"""Few-shot draws: a function of (split, shots, seed, draw) alone: every method, machine and day gets the same images."""
 
 import contextlib
 from collections import defaultdict
@@ -12,6 +12,7 @@ from toolbox.plain import parse_json
 
 from .partition import rank
 from .pickles import read_coop_pickle
+from .quotas import COOP, indices, quotas, with_draw
 from .split import Item, Split, ordered, part_id
 
 MAX_VAL_SHOTS = 4
@@ -19,7 +20,7 @@ MAX_VAL_SHOTS = 4
 
 @dataclass
 class Draw:
-    """The images drawn, and where the choice comes from ("drawn" or the name of a CoOp pickle)."""
+    """The images drawn, and where the choice comes from ("drawn", the name of a CoOp pickle, or of another draw)."""
 
     train: list[Item]
     val: list[Item]
@@ -31,17 +32,22 @@ class Draw:
         return part_id([*self.train, *(item._replace(path=f"val:{item.path}") for item in self.val)])
 
 
-def draw(split: Split, shots: int, seed: int, folder: str | Path, fallback: str | Path | None = None) -> Draw:
+def draw(
+    split: Split, shots: int, seed: int, folder: str | Path, fallback: str | Path | None = None, kind: str = COOP
+) -> Draw:
     """Draw `shots` training and min(shots, 4) validation images a class (all of them where a class has fewer).
 
-    The draw is kept as `<folder>/shot_<shots>-seed_<seed>.json`, or under `fallback` where `folder` cannot be written.
-    A CoOp pickle of that name in `folder` is used instead of a new draw if it holds nothing but plain data.
-    Raises UserError if a kept draw is not the one this split gives, or a pickle does not fit the split.
+    Of another `kind` than CoOp's, classes have the images of their quotas (`datasets.quotas`), and none validate.
+    The draw is kept as `<folder>/shot_<shots>-seed_<seed>[_<kind>].json`, or under `fallback` where `folder` cannot be
+    written. A CoOp pickle of that name in `folder` is used instead of a new draw of CoOp's kind if it holds nothing but plain
+    data. Raises UserError if a kept draw is not the one this split gives, or a pickle does not fit the split.
     """
     folder = Path(folder)
-    stem = f"shot_{shots}-seed_{seed}"
+    stem = with_draw(f"shot_{shots}-seed_{seed}", kind)
     pickle_path = folder / f"{stem}.pkl"
-    if pickle_path.is_file():
+    if kind != COOP:
+        chosen = Draw(by_quota(split.train, shots, seed, kind), [], kind)
+    elif pickle_path.is_file():
         train, val = read_coop_pickle(pickle_path, split)
         chosen = Draw(train, val or sample(split.val, min(shots, MAX_VAL_SHOTS), seed), pickle_path.name)
     else:
@@ -60,6 +66,14 @@ def sample(items: Sequence[Item], shots: int, seed: int) -> list[Item]:
         for label in by_label
         for item in sorted(by_label[label], key=lambda item: (rank(seed, item.path), item.path))[:shots]
     )
+
+
+def by_quota(items: Sequence[Item], shots: int, seed: int, kind: str) -> list[Item]:
+    """Of every label the images of its quota."""
+    items = ordered(items)
+    labels = [item.label for item in items]
+    counts = [labels.count(label) for label in range(max(labels) + 1)]
+    return ordered(items[i] for i in indices(labels, quotas(counts, shots, kind), seed))
 
 
 def _keep(chosen: Draw, split: Split, shots: int, seed: int, paths: list[Path]) -> None:

@@ -1,6 +1,7 @@
 """The one reader: a split file and its images become a Dassl data set."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from .contain import resolve_images
 from .facts import Facts, find
 from .fewshot import Draw, draw
 from .partition import cut_validation
+from .quotas import COOP
 from .split import PARTS, Item, Split, part_id, plain_name, read_split
 from .subsample import subsample, subset_labels
 
@@ -41,7 +43,9 @@ class MedicalDataset(DatasetBase):
 
         print(f"Reading split from {self.split_path}")
         content = read_split(self.split_path)
-        split = with_validation(name_classes(content, self.facts), cfg.DATASET.VAL_PERCENT)
+        split = name_classes(content, self.facts)
+        if cfg.DATASET.DRAW == COOP:
+            split = with_validation(split, cfg.DATASET.VAL_PERCENT)
         n_cls = len(split.classnames)
         subset_labels(n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)
         paths = dict.fromkeys(item.path for part in PARTS for item in split.part(part))
@@ -58,6 +62,9 @@ class MedicalDataset(DatasetBase):
         below = "" if cfg.DATASET.ALLOW_OUTSIDE else os.path.realpath(self.image_dir)
         train, val, test = (_datums(used[part], files, content.sums, below) for part in PARTS)
         super().__init__(train_x=train, val=val, test=test)
+        names = [split.classnames[label] for label in subset_labels(n_cls, cfg.DATASET.SUBSAMPLE_CLASSES)]
+        # Dassl takes the classes from the training images, of which a realistic draw may leave some classes without any.
+        self._num_classes, self._lab2cname, self._classnames = len(names), dict(enumerate(names)), names
 
     def __repr__(self) -> str:
         sizes = ", ".join(
@@ -71,11 +78,20 @@ class MedicalDataset(DatasetBase):
         return override(cls.facts, cfg)
 
     def _draw(self, cfg, split: Split) -> Draw | None:
-        if cfg.DATASET.NUM_SHOTS < 1:
+        shots, kind = cfg.DATASET.NUM_SHOTS, cfg.DATASET.DRAW
+        if shots < 1 and kind != COOP:
+            raise UserError(
+                f"DATASET.DRAW {kind} is a few-shot draw: give DATASET.NUM_SHOTS, images a class on average"
+            )
+        if shots < 1:
             return None
-        print(f"Drawing {cfg.DATASET.NUM_SHOTS} images a class with seed {cfg.SEED}")
+        print(f"Drawing {shots} images a class{'' if kind == COOP else f' on average ({kind})'} with seed {cfg.SEED}")
         fallback = Path(cfg.OUTPUT_DIR) / "split_fewshot" / self.name if cfg.OUTPUT_DIR else None
-        return draw(split, cfg.DATASET.NUM_SHOTS, cfg.SEED, Path(self.dataset_dir) / "split_fewshot", fallback)
+        drawn = draw(split, shots, cfg.SEED, Path(self.dataset_dir) / "split_fewshot", fallback, kind)
+        if kind != COOP:
+            counts = Counter(item.label for item in drawn.train)
+            print("Drawn: " + ", ".join(f"{name} {counts[label]}" for label, name in enumerate(split.classnames)))
+        return drawn
 
 
 def override(facts: Facts, cfg) -> Facts:

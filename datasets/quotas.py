@@ -14,6 +14,14 @@ class Quota(NamedTuple):
 
 
 QUOTAS = {"standard": Quota(False, 1), "relaxed": Quota(True, 1), "realistic": Quota(True, 0)}
+COOP = "coop"
+DRAWS = (COOP, *QUOTAS)
+"""CoOp's own draw is another matter: as many images of every class, and validation images beside them (`datasets.fewshot`)."""
+
+
+def with_draw(name: str, draw: str) -> str:
+    """A file's or folder's name with the draw in it, unless that is CoOp's own, whose names are CoOp's."""
+    return name if draw == COOP else f"{name}_{draw}"
 
 
 def quotas(counts: Sequence[int], shots: int, draw: str) -> list[int]:

@@ -32,7 +32,7 @@ from datasets.loader import ImageDataset, quiet_when_left_alone
 from llm.class_text import class_texts
 from toolbox.checkpoints import BEST
 from toolbox.errors import UserError
-from trainers.life import checkpoint, distributed, features, fingerprint
+from trainers.life import checkpoint, distributed, features, fingerprint, lacking
 from trainers.life.descent import Step, accuracy, balanced_accuracy, descend, shuffled  # noqa: F401  methods' door to it
 from trainers.life.epoch import EpochTrainer
 from trainers.life.events import Events, naming_the_file
@@ -63,6 +63,7 @@ class PromptTrainer(EpochTrainer):
         folder: where its checkpoints go, under the output folder; as in the method's reference program.
         trains: False for methods on frozen features: `fit` makes what they have in one go, and then they are tested.
         schedule_by: what the learning rate's schedule counts, "epoch" or "step".
+        needs_every_class: it has nothing for a class without training images, such as a realistic draw may leave.
         recorded_as: what recordings of its reference programs call it, beside its own name (see `trainers.golden`).
     """
 
@@ -71,6 +72,7 @@ class PromptTrainer(EpochTrainer):
     folder = "prompt_learner"
     trains = True
     schedule_by = "epoch"
+    needs_every_class = False
     recorded_as: tuple[str, ...] = ()
     named: SimpleNamespace | None = None  # class names to build for without data, where a run is opened again
     trained_in: Path | None = None  # folder of the run whose weights are to be tested
@@ -163,13 +165,12 @@ class PromptTrainer(EpochTrainer):
             self.num_classes, self.lab2cname = len(self.named.classnames), dict(enumerate(self.named.classnames))
             return
         self.dm = DataManager(self.cfg, dataset_wrapper=ImageDataset)
-        for name in ("train_loader_x", "train_loader_u", "val_loader", "test_loader", "num_classes", "lab2cname"):
+        loaders = ("train_loader_x", "train_loader_u", "val_loader", "test_loader")
+        for name in (*loaders, "num_classes", "lab2cname", "num_source_domains"):
             setattr(self, name, getattr(self.dm, name))
-        self.num_source_domains = self.dm.num_source_domains
         self.train_loader_x = distributed.share(self.train_loader_x)
-        for loader in (self.train_loader_x, self.val_loader, self.test_loader):
-            if loader is not None:
-                loader.worker_init_fn = quiet_when_left_alone
+        for loader in filter(None, (self.train_loader_x, self.val_loader, self.test_loader)):
+            loader.worker_init_fn = quiet_when_left_alone
 
     def build_model(self) -> None:
         backbone = self.cfg.MODEL.BACKBONE
@@ -230,6 +231,7 @@ class PromptTrainer(EpochTrainer):
             super().after_train()
 
     def train(self) -> None:
+        lacking.check_images(self)
         if self.trains:
             super().train()
         elif distributed.is_first():
@@ -290,8 +292,6 @@ class PromptTrainer(EpochTrainer):
             checkpoint.load_trained(self, Path(directory), epoch)
         elif not self.trains:
             raise UserError(f"{type(self).__name__} is nothing without its training images: give --model-dir")
-
-    # Testing
 
     @torch.no_grad()
     def test(self, split: str | None = None) -> float:

@@ -68,7 +68,7 @@ class CLAP(PromptTrainer):
     )
     defaults = {
         "CONSTRAINT": Option("l2", "multipliers of the pull towards the text", choices=CONSTRAINTS),
-        "VIEWS": Option(20, "augmented views of each training image", 1, 10_000),
+        "VIEWS": Option(20, "augmented views of each training image; 0 takes the images themselves", 0, 10_000),
         "TEMPLATES": Option("all", TEMPLATES_HELP),
     }
     trains = False
@@ -78,7 +78,7 @@ class CLAP(PromptTrainer):
 
     def fit(self) -> None:
         o, optim, model, items = self.options, self.cfg.OPTIM, self.model, self.dm.dataset.train_x
-        views = [self.view(items, i) for i in range(o.VIEWS)]
+        views = [self.view(items, i) for i in range(o.VIEWS)] or [self.image_features(items)]
         features, labels = (torch.cat([getattr(view, name) for view in views]) for name in ("values", "labels"))
         model.set_multipliers(features, labels, o.CONSTRAINT)
         optimizer = build_optimizer(model, optim)

@@ -54,6 +54,11 @@ class CoOp(PromptTrainer):
         ),
     }
 
+    @property
+    def needs_every_class(self) -> bool:
+        """A class's own context learns from its images."""
+        return self.options.CSC
+
     def make_model(self, clip: Backbone, classnames: list[str]) -> CoOpModel:
         o = self.options
         if o.CSC:

@@ -9,7 +9,6 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
-from toolbox.errors import UserError
 from toolbox.options import Option
 from trainers.base import Features, PromptTrainer
 from vlm.backbone import Backbone
@@ -41,15 +40,14 @@ class LinearProbe(PromptTrainer):
         "SEARCH_STEPS": Option(8, "steps of refinement of that search", 0, 64),
     }
     trains = False
+    needs_every_class = True
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> LinearProbeModel:
         return LinearProbeModel(clip, len(classnames))
 
     def fit(self) -> None:
         train, names = self.image_features(self.dm.dataset.train_x), self.dm.dataset.classnames
-        missing = [name for c, name in enumerate(names) if not (train.labels == c).any()]
-        if missing:
-            raise UserError(f"LinearProbe needs training images of every class; there are none of {', '.join(missing)}")
         probe = regress(train, self._strength(train))
         weight, bias = torch.from_numpy(probe.coef_).float(), torch.from_numpy(probe.intercept_).float()
         if len(names) == 2:  # scikit-learn gives one row for two classes: the second's, against a first at 0

@@ -138,6 +138,7 @@ class LPPlusPlus(PromptTrainer):
         "SELECT": Option(True, "keep the step that is best on validation images; False keeps the last"),
     }
     trains = False
+    chooses = True
     score = staticmethod(accuracy)
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> LPPlusPlusModel:

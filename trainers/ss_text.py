@@ -87,9 +87,6 @@ class SSText(PromptTrainer):
 
     def fit(self) -> None:
         model, train = self.model, self.image_features(self.dm.dataset.train_x)
-        missing = [name for c, name in enumerate(self.dm.dataset.classnames) if not (train.labels == c).any()]
-        if missing:
-            print(f"No training images of {', '.join(missing)}: their weights are their texts")
         weights = solved(self.options.SOLVER, train.raw, train.labels, model.text, model.log_scale().exp().item())
         if not torch.isfinite(weights).all():
             raise UserError("SSText: the weights are not finite")

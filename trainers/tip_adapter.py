@@ -52,20 +52,22 @@ class TipAdapter(PromptTrainer):
     folder = "tip_adapter"
     defaults = {
         "TEMPLATES": Option("all", TEMPLATES_HELP),
-        "AUGMENT_EPOCH": Option(10, "augmented views of each training image", 1, 10_000),
+        "AUGMENT_EPOCH": Option(10, "augmented views of each training image; 0 takes the images themselves", 0, 10_000),
         "INIT_ALPHA": Option(1.0, "weight of the cache where there are no validation images to search it on", 0.0, 1e6),
         "INIT_BETA": Option(5.5, "sharpness of the cache, likewise", 0.0, 1e6),
         "SEARCH_SCALE": Option((12.0, 5.0), "beta and alpha below which a grid is searched", 0.1, 1e6),
         "SEARCH_STEP": Option((200, 20), "how many of each are tried", 1, 100_000),
     }
     trains = False
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> TipAdapterModel:
         return TipAdapterModel(clip, classnames, self.templates())
 
     def fit(self) -> None:
         items, model = self.dm.dataset.train_x, self.model
-        model.keys = unit(sum(self.view(items, i).raw for i in range(self.options.AUGMENT_EPOCH)))
+        views = [self.view(items, i) for i in range(self.options.AUGMENT_EPOCH)] or [self.image_features(items)]
+        model.keys = unit(sum(view.raw for view in views))
         model.labels = torch.tensor([item.label for item in items], device=self.device)
         alpha, beta = self.options.INIT_ALPHA, self.options.INIT_BETA
         if self.dm.dataset.val:

@@ -1,6 +1,7 @@
 """TipAdapterF: Tip-Adapter whose cached keys are trained from where they are (Zhang et al., ECCV 2022)."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import torch
 import torch.nn.functional as F
@@ -101,7 +102,12 @@ class TipAdapterF(PromptTrainer):
     recorded_as = ("Tip-Adapter-F", "FereshteShakeri/few-shot-MedVLMs tip_adapter_f")
     defaults = {
         "TEMPLATES": Option("all", TEMPLATES_HELP),
-        "AUGMENT_EPOCH": Option(10, "augmented views of each training image, whose mean is its key", 1, 10_000),
+        "AUGMENT_EPOCH": Option(
+            10,
+            "augmented views of each training image, whose mean is its key; 0 sees the images themselves alone",
+            0,
+            10_000,
+        ),
         "VIEWS": Option(0, "further views that epochs take in turn; 0 takes another every epoch", 0, 100_000),
         "INIT_ALPHA": Option(1.0, "weight of the cache in training", 0.0, 1e6),
         "INIT_BETA": Option(1.0, "sharpness of the cache in training", 0.0, 1e6),
@@ -113,13 +119,15 @@ class TipAdapterF(PromptTrainer):
         ),
     }
     trains = False
+    chooses = True
 
     def make_model(self, clip: Backbone, classnames: list[str]) -> TipAdapterFModel:
         return TipAdapterFModel(clip, classnames, self.templates(), float(self.options.LOGIT_SCALE))
 
     def fit(self) -> None:
         o, items, model = self.options, self.dm.dataset.train_x, self.model
-        cache = unit(sum(self.view(items, i).raw for i in range(o.AUGMENT_EPOCH)))
+        views = [self.view(items, i) for i in range(o.AUGMENT_EPOCH)] or [self.image_features(items)]
+        cache = unit(sum(view.raw for view in views))
         model.keys = nn.Parameter(cache.clone())
         model.labels = torch.tensor([item.label for item in items], device=self.device)
         model.beta.fill_(o.INIT_BETA)
@@ -146,7 +154,10 @@ class TipAdapterF(PromptTrainer):
             with torch.no_grad():
                 return accuracy(model.classify(val.values), val.labels).item()
 
-        views = self.views(items, optim.MAX_EPOCH, o.VIEWS, first=o.AUGMENT_EPOCH)
+        if o.AUGMENT_EPOCH:
+            views = self.views(items, optim.MAX_EPOCH, o.VIEWS, first=o.AUGMENT_EPOCH)
+        else:
+            views = repeat(self.image_features(items), optim.MAX_EPOCH)
         epochs = (shuffled(view.values, view.labels, size) for view in views)
         steps = optim.MAX_EPOCH * -(-len(items) // size)
         optimizer, schedule = keys_optimizer(model.keys, optim.LR, optim.WEIGHT_DECAY, steps)

@@ -2,10 +2,13 @@
 
     python -m cilmp predict output/.../seed1 cell.png more_cells/ --out cells
     python -m cilmp predict output/.../seed1 cells/ --classes "basophil; a neutrophil"
+    python -m cilmp predict output/.../seed1 cells/ --coverage 0.9      # sets, once the run is calibrated
 
 Prints the likeliest classes of each image and writes all probabilities to predictions.csv and predictions.json (--out
 names them otherwise; predictions of another run are never written over unasked). With --classes "a; b" a method whose
-prompts carry over tells these classes apart instead of those it was trained on. Files that cannot be read are named and
+prompts carry over tells these classes apart instead of those it was trained on. With --coverage, and after
+`python -m benchmark.calibrate RUN --images ...`, each image gets the set of classes that holds the true one for at least that
+share of images like the calibration ones. Files that cannot be read are named and
 left out; the exit code then is 1.
 """
 
@@ -17,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from cilmp.answers import Answer, Answers, add_arguments, check
 from cilmp.opening import images_and_run
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path, check_writable
@@ -94,29 +98,45 @@ def _files(out: Path) -> tuple[Path, Path]:
     return out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.json")
 
 
-def write(out: Path, classnames: list[str], rows: list[tuple[str, list[float]]], about: dict) -> None:
+def write(out: Path, classnames: list[str], rows: list[tuple[str, Answer]], about: dict) -> None:
     """Write `out`.csv (a row an image, a column a class) and `out`.json.
 
     In the table a name's bytes that are not UTF-8 stand as \\xNN and a backslash as two.
     """
     table, tree = _files(out)
+    sets = any(answer.members is not None for _, answer in rows)
     with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["image", "predicted", *map(cell, classnames)])
-        for image, p in rows:
-            writer.writerow(
-                [cell(file_text(image)), cell(classnames[p.index(max(p))]), *(f"{value:.6f}" for value in p)]
-            )
+        writer.writerow(["image", "predicted", *(["set"] if sets else []), *map(cell, classnames)])
+        for image, answer in rows:
+            members = [cell("; ".join(answer.members or []))] if sets else []
+            numbers = (f"{value:.6f}" for value in answer.probabilities)
+            writer.writerow([cell(file_text(image)), cell(_predicted(answer, classnames)), *members, *numbers])
     images = [
         {
             "image": image,
-            "predicted": classnames[p.index(max(p))],
-            "probabilities": dict(zip(classnames, p, strict=True)),
+            "predicted": _predicted(answer, classnames) or None,
+            **({"set": answer.members} if sets else {}),
+            "probabilities": dict(zip(classnames, answer.probabilities, strict=True)),
         }
-        for image, p in rows
+        for image, answer in rows
     ]
     atomic_json(tree, {**about, "images": images})
     print(shown(f"{len(rows)} images: {table}, {tree}"))
+
+
+def _predicted(answer: Answer, classnames: list[str]) -> str:
+    return "" if answer.refused else classnames[answer.probabilities.index(max(answer.probabilities))]
+
+
+def _line(path: Path, answer: Answer, classnames: list[str]) -> str:
+    likely = sorted(zip(answer.probabilities, classnames, strict=True), reverse=True)[:3]
+    said = ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)
+    if answer.refused:
+        said = f"no answer ({said})"
+    if answer.members is not None:
+        said = f"{{{'; '.join(answer.members)}}} ({said})"
+    return f"{path}: {said}"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -133,9 +153,11 @@ def main(argv: Sequence[str]) -> int:
     add("--out", type=Path, default=Path("predictions"), help="files to write, without .csv and .json")
     add("--overwrite", action="store_true", help="write over another run's predictions")
     add("--plugin", action="append", default=[], help="Python file that registers the run's method")
+    add_arguments(parser)
     args = parser.parse_intermixed_args(argv)
     if args.batch_size < 1:
         raise UserError(f"--batch-size is {args.batch_size}; give 1 or more")
+    check(args)
     check_writable(_files(args.out)[0].parent, "give --out NAME")
     predictions = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):  # whatever else is told: standard output is for predictions alone
@@ -151,17 +173,18 @@ def predict(args: argparse.Namespace, predictions: TextIO) -> int:
     about = {"run": str(args.run), "method": run.result["method"], "backbone": run.result["backbone"]}
     if not args.overwrite:
         check_free(args.out, about)
+    answers = Answers.asked(args, run)
     rows, unread = [], {}
     for files, images in batches(paths, args.batch_size, run.reading, unread):
         inputs = torch.stack([run.transform(image) for image in images])
-        for path, p in zip(files, run.probabilities(inputs).tolist(), strict=True):
-            likely = sorted(zip(p, run.classnames, strict=True), reverse=True)[:3]
-            line = f"{path}: " + ", ".join(f"{name} {100 * value:.1f} %" for value, name in likely)
-            print(shown(line), file=predictions)
-            rows.append((str(path), p))
+        for path, answer in zip(files, answers.of(run.logits(inputs).numpy()), strict=True):
+            print(shown(_line(path, answer, run.classnames)), file=predictions)
+            rows.append((str(path), answer))
     for reason in unread.values():
         print(f"left out: {reason}")
     if not rows:
         raise UserError(f"none of the {len(paths)} images could be read")
-    write(args.out, run.classnames, rows, {**about, "unread": unread})
+    if answers.note():
+        print(shown(answers.note()))
+    write(args.out, run.classnames, rows, {**about, **answers.about(), "unread": unread})
     return 1 if unread else 0

@@ -16,8 +16,8 @@ ${METHOD_WORD:+
   DATASET   one or, in quotes, several  (default: phantom)
   BACKBONE  the CLIP, or its file       (default: small_clip)
 
-From the environment: SEEDS="1 2 3"  SHOTS=16 (phantom: 4)  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
-  TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
+From the environment: SEEDS="1 2 3" or 1..20  SHOTS=16 (phantom: 4)  CFG=<file of configs/trainers/METHOD>  OUTPUT=output  METHODS="..."
+  DRAW=realistic (or standard, relaxed: docs/realistic.md)  TARGETS="..." (cross_dataset)  MODEL_DIR=... (eval)  OPTS="KEY VALUE ..." (any configuration key)
   BENCHMARK="--engine ray ..." (options of python -m benchmark.run)
 A folder that holds a run with other settings stops the script: BENCHMARK="--again" moves it aside, another OUTPUT keeps both.
 EOF
@@ -99,6 +99,7 @@ run_protocol() {
         *) add --seeds SEEDS "${SEEDS:-1 2 3}" ;;
     esac
     add --shots SHOTS "$shots"
+    add --draw DRAW "${DRAW:-}"
     add --cfg CFG "${CFG:-}"
     add --targets TARGETS "${TARGETS:-}"
     [ -n "${MODEL_DIR:-}" ] && words+=(--model-dir="$MODEL_DIR")

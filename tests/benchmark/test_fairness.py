@@ -39,6 +39,17 @@ def test_what_differs_is_said(tmp_path, changes, reason):
     assert any(problem.startswith(reason) for problem in require_fair(results, allow=True))
 
 
+def test_each_draw_has_tables_of_its_own(tmp_path):
+    for draw in ("coop", "realistic"):
+        split = {**SPLIT, "fewshot": draw, "val": "v" if draw == "coop" else ""}
+        own = {"DATASET.DRAW": draw, "DATASET.TEMPLATE": ""}
+        for method in ("CoOp", "CILMP"):
+            write_run(tmp_path / draw / method, method, draw=draw, split=split, fingerprint=own)
+    assert unfair(read_results([tmp_path])) == []
+    (reason,) = unfair(read_results([tmp_path / "coop/CoOp", tmp_path / "realistic/CILMP"]))
+    assert reason == "shots differ on phantom (all): CoOp: 16, CILMP: 16_realistic"
+
+
 OWN = {"TRAINER.COOP.N_CTX": "4", "DATASET.TEMPLATE": "", "images": "i"}
 
 

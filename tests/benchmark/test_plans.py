@@ -185,6 +185,41 @@ def test_finished_is_what_result_json_says(configs, tmp_path):
     assert not finished(replace(job, argv=("--again", *job.argv)), RUNNER)
 
 
+def test_draws_have_folders_of_their_own_and_coop_s_keep_theirs(configs):
+    plan = Plan("few_shot", methods=("CoOp",), seeds=(1,), shots=(4,), draw=("coop", "realistic"))
+    own, drawn = jobs_of(plan, Configs(configs))
+    assert own.output == Path("output/few_shot/phantom/shots_4/CoOp/small_clip/seed1")
+    assert drawn.output == Path("output/few_shot/phantom/shots_4_realistic/CoOp/small_clip/seed1")
+    assert "DATASET.DRAW" not in own.argv and words(drawn, "DATASET.DRAW") == "realistic"
+    assert (own.title, drawn.title) == ("CoOp phantom seed 1", "CoOp phantom realistic 4 seed 1")
+    plan = Plan("cross_dataset", methods=("CoOp",), seeds=(1,), targets=("kvasir",), draw=("relaxed",))
+    trained, tested = jobs_of(plan, Configs(configs))
+    assert trained.output.parts[3] == tested.output.parts[3] == "small_clip_16shots_relaxed"
+    assert words(tested, "DATASET.DRAW") == "relaxed"
+
+
+def test_a_costly_method_has_only_some_of_the_seeds(configs, tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        "protocol: few_shot\nmethods: [CILMP, CoOp]\nseeds: [1..4, 9]\nshots: [1, 2]\ndraw: [relaxed, realistic]\n"
+        "only:\n  CoOp: {first_seeds: 2, draw: realistic}\n"
+    )
+    plan = read_plan(path)
+    assert plan.seeds == (1, 2, 3, 4, 9)
+    jobs = jobs_of(plan, Configs(configs))
+    assert [(j.method, j.shots, j.draw, j.seed) for j in jobs if j.method == "CoOp"] == [
+        ("CoOp", shots, "realistic", seed) for shots in (1, 2) for seed in (1, 2)
+    ]
+    assert sum(job.method == "CILMP" for job in jobs) == 5 * 2 * 2
+    chosen = override(plan, {"methods": ["CILMP"], "seeds": ["7..8"]})  # METHODS and SEEDS of the scripts
+    assert not chosen.only and chosen.seeds == (7, 8)
+    assert override(Plan("full", opts=("A", "1")), {"opts": ["A", "2"]}).opts == ("A", "1", "A", "2")
+    assert {j.seed for j in jobs_of(override(plan, {"seeds": [7, 8, 9]}), Configs(configs)) if j.method == "CoOp"} == {
+        7,
+        8,
+    }
+
+
 def test_plan_file(tmp_path):
     path = tmp_path / "plan.yaml"
     path.write_text("protocol: few_shot\nmethods: [CoOp, CILMP]\nshots: [1, 16]\ndatasets: phantom\nroot: images\n")
@@ -201,6 +236,15 @@ def test_plan_file(tmp_path):
         ("protocol: full\nmethod: CoOp", "nearest: methods"),
         ("protocol: full\nseeds: [one]", "seeds cannot be"),
         ("protocol: full\nseeds: []", "seeds are empty"),
+        ("protocol: full\nseeds: 9..3", "seeds cannot be '9..3'"),
+        ("protocol: full\nseeds: 1..x", "seeds cannot be '1..x'"),
+        ("protocol: full\nseeds: 1..99999999999", "seeds cannot be"),
+        ("protocol: few_shot\nseeds: [1..3, 2]", "name 2 twice"),
+        ("protocol: few_shot\ndraw: real", "draw names 'real'; nearest: realistic"),
+        ("protocol: full\ndraw: relaxed", "full trains on all images; draw relaxed is of few"),
+        ("protocol: few_shot\nonly: {CoCoOp: {first_seeds: 1}}", "only names CoCoOp, which is not among its methods"),
+        ("protocol: few_shot\nonly: {CILMP: {epochs: 1}}", "only: unknown key 'epochs' of CILMP"),
+        ("protocol: few_shot\nonly: {CILMP: 3}", "only cannot be"),
         ("protocol: full\nopts: [OPTIM.LR]", "KEY VALUE"),
         ("protocol: full\nvariants: {a: [OPTIM.LR]}", "KEY VALUE"),
         ("protocol: full\nvariants: [a]", "variants cannot be"),

@@ -68,6 +68,19 @@ def test_kept_draw_is_json_and_is_checked(split, tmp_path, capsys):
         draw(split, 2, 1, tmp_path / "few")
 
 
+def test_another_draw_has_its_quotas_a_file_of_its_own_and_no_validation(split, tmp_path):
+    split.train = [item for item in split.train if item.label < 3 or item.path.endswith("_0.png")]  # 10, 10, 10, 1
+    drawn = draw(split, 2, 1, tmp_path / "few", kind="realistic")
+    assert Counter(item.label for item in drawn.train) == {0: 2, 1: 3, 2: 3}
+    assert drawn.val == [] and drawn.source == "realistic"
+    assert (tmp_path / "few/shot_2-seed_1_realistic.json").is_file()
+    assert draw(split, 2, 1, tmp_path / "few").source == "drawn"  # a pickle or draw of CoOp's stands beside it
+    kept = draw(split, 2, 1, tmp_path / "few", kind="realistic")
+    split.train.reverse()
+    assert draw(split, 2, 1, tmp_path / "few", kind="realistic").id == kept.id == drawn.id
+    assert set(draw(split, 1, 1, tmp_path / "few", kind="realistic").train) < set(drawn.train)
+
+
 def test_draw_of_another_split_is_drawn_again(split, tmp_path, capsys):
     draw(split, 2, 1, tmp_path / "few")
     split.train.append(Item("images/new.png", 0, "round cell"))

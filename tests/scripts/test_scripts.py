@@ -63,6 +63,28 @@ def test_controls_on_the_phantom_and_on_any_data_set(words, file, runs, seeds):
     assert sum("DATASET.CLASS_TEXT description" in c for c in commands) == 2 * 2 * seeds
 
 
+def test_draws_of_one_method_and_of_the_plan():
+    code, commands, err = call("coop/few_shot.sh", "data", "kvasir", "4", DRAW="realistic", SEEDS="1..2")
+    assert (code, len(commands)) == (0, 4), err  # zero-shot CLIP too
+    assert all("few_shot/kvasir/shots_4_realistic/" in c and "DATASET.DRAW realistic" in c for c in commands)
+    env = {"METHODS": "ZeroshotCLIP SSText:plus CoOp", "SHOTS": "1 2", "DRAW": "standard realistic", "SEEDS": "1..5"}
+    code, commands, err = call("benchmark/realistic.sh", "data", "kvasir", OPTS="TRAINER.CLAP.VIEWS 3", **env)
+    assert code == 0, err
+    counted = [sum(f"--trainer {name} " in c for c in commands) for name in ("ZeroshotCLIP", "SSText", "CoOp")]
+    assert counted == [2 * 2, 2 * 2 * 5, 2 * 2 * 3]
+    assert all("TRAINER.SSTEXT.SOLVER ss-text+" in c for c in commands if "--trainer SSText" in c)
+    assert all(c.endswith("LPPLUSPLUS.AUGMENT False TRAINER.CLAP.VIEWS 3") for c in commands)
+
+
+def test_the_whole_plan_of_draws():
+    code, commands, _ = call("benchmark/realistic.sh", "data", "pbc")
+    of_draw = {
+        draw: [c for c in commands if f"DATASET.DRAW {draw} " in c] for draw in ("standard", "relaxed", "realistic")
+    }
+    assert [len(of_draw[draw]) for draw in of_draw] == [5 * (1 + 9 * 20 + 6)] * 2 + [5 * (1 + 8 * 20 + 6)]
+    assert code == 0 and sum(map(len, of_draw.values())) == len(commands)
+
+
 def test_arguments_and_environment(tmp_path):
     (tmp_path / "images/cells").mkdir(parents=True)
     (tmp_path / "images/cells/cells.json").write_text("{}")

@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.trainers.small_world import logits
-from trainers.base import accuracy, balanced_accuracy
+from tests.trainers.test_fitted import image_features
+from trainers.base import PromptTrainer, accuracy, balanced_accuracy
 from trainers.clap import CLAPModel
 from trainers.clip_adapter import CLIPAdapterModel
 from trainers.lp_plus_plus import Support, best_of, lipschitz_rate, slope, solve, start
@@ -47,19 +48,20 @@ def test_beyond_a_thousand_images_the_text_counts_more_again():
     )
 
 
-def test_ss_text_says_which_classes_have_no_images(world, monkeypatch):
-    from trainers.ss_text import SSText
+@pytest.mark.parametrize(
+    ("method", "option"), [("CLAP", "VIEWS"), ("TipAdapter", "AUGMENT_EPOCH"), ("TipAdapterF", "AUGMENT_EPOCH")]
+)
+def test_no_views_are_the_images_themselves(world, monkeypatch, method, option):
+    def never(self, items, number):
+        raise AssertionError("an augmented view was made")
 
-    fit = SSText.fit
-
-    def without_the_last(self):
-        self.dm.dataset._train_x = [item for item in self.dm.dataset.train_x if item.label != 3]
-        fit(self)
-
-    monkeypatch.setattr(SSText, "fit", without_the_last)
-    run = world.run("SSText", "ss-missing", TRAINER__SSTEXT__SOLVER="simpleshot")
-    assert "No training images of basophil: their weights are their texts" in (run / "log.txt").read_text()
+    monkeypatch.setattr(PromptTrainer, "view", never)
+    run = world.run(method, f"plain-{method}", **{f"TRAINER__{method.upper()}__{option}": 0})
     assert np.isfinite(logits(run)).all()
+    if method == "TipAdapter":
+        (file,) = (run / "tip_adapter").glob("*.safetensors")
+        images = torch.from_numpy(image_features(world, "train", 4)[0])
+        torch.testing.assert_close(load_file(file)["keys"], unit(images), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("constraint", ["l2", "l2constant", "l2balanced", "l2corrected", "none"])

@@ -130,6 +130,18 @@ def test_what_stands_in_the_case_is_compared_and_a_strange_entry_named(tmp_path,
     assert not_compared(out) == ["Oracle/relaxed/k4/seeds", "Oracle/relaxed/k4/aca"]
 
 
+def test_a_cell_of_no_draw_is_an_error_that_names_it(tmp_path):
+    case = json.loads((FOLDER / "realistic/draws.json").read_text(encoding="utf-8"))
+    shutil.copy(FOLDER / "realistic/draws.npz", tmp_path)
+    (tmp_path / "draws.json").write_text(
+        json.dumps({**case, "counts": {"a/even/k2": [1, 1, 1, 1, 1]}}), encoding="utf-8"
+    )
+    with pytest.raises(
+        UserError, match=r"draws.json: 'a/even/k2' is not NAME/DRAW/kSHOTS with a draw of standard, relaxed"
+    ):
+        compare(str(tmp_path / "draws.npz"), METHODS)
+
+
 def test_results_that_are_no_numbers_are_an_error(tmp_path):
     shutil.copy(FOLDER / "realistic/endtoend_adapt.npz", tmp_path)
     case = {"source": "a b", "results": {"SS/relaxed/k1": {"aca": "much"}}}

@@ -185,8 +185,8 @@ def test_class_specific_contexts_are_refused_on_other_classes(world):
         ("KgCoOp", {"TRAINER__KGCOOP__TEMPLATES": "cells"}, "KGCOOP.TEMPLATES: 'cells' must have exactly one {}"),
         (
             "TipAdapter",
-            {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": 0},
-            "AUGMENT_EPOCH is 0: augmented views",
+            {"TRAINER__TIPADAPTER__AUGMENT_EPOCH": -1},
+            "AUGMENT_EPOCH is -1: augmented views",
         ),
         (
             "TCP",

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from datasets.quotas import indices, quotas
 from trainers.base import accuracy, balanced_accuracy, descend
 from trainers.clap import STEPS, CLAPModel, cosine
+from trainers.golden.draws import cell_of
 from trainers.life.recording import Column, Recording
 from trainers.ss_text import solved
 from trainers.tip_adapter_f import TipAdapterFModel
@@ -34,10 +35,10 @@ class Adaptation:
         arrays = recording.arrays
         pool, labels, test, truth = (arrays[name] for name in ("pool", "pool_labels", "test", "test_labels"))
         for cell in recording.case["results"]:
-            solver, draw, shots = cell.split("/")
+            solver, draw, shots = cell_of(recording, cell)
             if solver not in {"zero-shot", "LP", "TIPAd", *CLOSED_FORMS, *NOT_COMPARED}:
                 continue  # its columns are named as not compared
-            wanted = quotas(labels.bincount().tolist(), int(shots.removeprefix("k")), draw)
+            wanted = quotas(labels.bincount().tolist(), shots, draw)
             why = NOT_COMPARED.get(solver, WITHOUT_IMAGES if solver == "SS" and 0 in wanted else "")
             seeds = range(int(arrays[f"{cell}/seeds"]))
             if why:

@@ -132,6 +132,7 @@ def _merge_flags(cfg: CfgNode, args: argparse.Namespace) -> None:
         ("source_domains", cfg.DATASET, "SOURCE_DOMAINS"),
         ("target_domains", cfg.DATASET, "TARGET_DOMAINS"),
         ("transforms", cfg.INPUT, "TRANSFORMS"),
+        ("draw", cfg.DATASET, "DRAW"),
         ("trainer", cfg.TRAINER, "NAME"),
         ("backbone", cfg.MODEL.BACKBONE, "NAME"),
         ("head", cfg.MODEL.HEAD, "NAME"),

@@ -51,6 +51,7 @@ class EpochTrainer(TrainerX):
     """
 
     step_seconds: list[float]
+    chooses = False  # whether the method searches settings or epochs on validation images, besides TEST.FINAL_MODEL
 
     def run_epoch(self) -> None:
         """As Dassl's, but what steps report is read only when it is printed: a GPU is never waited for in between."""

@@ -9,6 +9,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from dassl.engine import TRAINER_REGISTRY
+from datasets.quotas import with_draw
 from toolbox.names import safe_name
 from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
@@ -70,7 +71,8 @@ def with_own_folder(cfg: CfgNode, args: argparse.Namespace) -> CfgNode:
     if cfg.OUTPUT_DIR != NOBODYS:
         return cfg
     data = cfg.DATASET.FOLDER or cfg.DATASET.NAME.lower()
-    shots = "full" if cfg.DATASET.NUM_SHOTS < 1 else f"shots_{cfg.DATASET.NUM_SHOTS}"
+    few = with_draw(f"shots_{cfg.DATASET.NUM_SHOTS}", cfg.DATASET.DRAW)
+    shots = "full" if cfg.DATASET.NUM_SHOTS < 1 else few
     parts = [data, cfg.DATASET.SUBSAMPLE_CLASSES, shots, cfg.TRAINER.NAME, config_name(args.config_file)]
     cfg = cfg.clone()
     cfg.defrost()

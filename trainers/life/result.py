@@ -14,6 +14,7 @@ import torch
 from yacs.config import CfgNode
 
 import toolbox
+from datasets.quotas import COOP
 from datasets.reading import Reading
 from llm.used import keep_rows
 from toolbox.files import atomic_json, atomic_path
@@ -21,6 +22,7 @@ from toolbox.run_files import PREDICTIONS, RESULT, Predictions
 from toolbox.seals import seal
 from toolbox.version import VERSION
 from trainers.life.run import Run
+from trainers.life.seen import keep_seen
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors")
 
@@ -33,6 +35,8 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         np.savez_compressed(file, **vars(predictions))
     if used := getattr(trainer, "rows_used", None):
         keep_rows(folder, dataset.classnames, used)
+    if (getattr(trainer, "tested", None) or {}).get("folder", ".") == ".":
+        keep_seen(trainer)
     clip = trainer.model.clip
     steps = sorted(trainer.step_seconds)
     value = {
@@ -42,6 +46,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
         "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
         "shots": cfg.DATASET.NUM_SHOTS,
+        "draw": cfg.DATASET.get("DRAW", COOP),
         "seed": cfg.SEED,
         "cfg": getattr(trainer, "config_name", "default"),
         "backbone": clip.name,

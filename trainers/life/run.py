@@ -21,6 +21,8 @@ class Run(Protocol):
     section: str
     folder: str
     trains: bool
+    needs_every_class: bool
+    chooses: bool
     dm: DataManager | SimpleNamespace
     model: PromptedCLIP
     device: torch.device

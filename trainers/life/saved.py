@@ -51,10 +51,14 @@ class SavedRun:
         return Reading.of(self.trainer.cfg)
 
     @torch.no_grad()
+    def logits(self, images: Tensor) -> Tensor:
+        """(batch, n_cls), float32 on the CPU, of preprocessed images (batch, 3, height, width)."""
+        with self.trainer.precision.context():
+            return self.model(images.to(self.trainer.device)).float().cpu()
+
     def probabilities(self, images: Tensor) -> Tensor:
         """(batch, n_cls) of preprocessed images (batch, 3, height, width)."""
-        with self.trainer.precision.context():
-            return self.model(images.to(self.trainer.device)).float().softmax(-1).cpu()
+        return self.logits(images).softmax(-1)
 
 
 def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int | None = None) -> SavedRun:
