@@ -34,7 +34,9 @@ def seconds(method: str, args: argparse.Namespace) -> float:
     """
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
-            plan = Plan("few_shot", (method,), (args.dataset,), (1,), (args.shots,), root=args.root, output=Path(folder))
+            plan = Plan(
+                "few_shot", (method,), (args.dataset,), (1,), (args.shots,), root=args.root, output=Path(folder)
+            )
             (job,) = jobs_of(plan, Configs())
             began = time.process_time()
             outcome = run_job(job)
