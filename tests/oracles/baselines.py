@@ -3,29 +3,45 @@
 Slow and obviously right; the fast tower in `vlm.towers.text` must agree with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tests.oracles.cilmp import plain_block
+from trainers.clip_lora import CLIPLoRAModel
 from trainers.cocoop import CoCoOpModel
 from trainers.coop import CoOpModel
+from trainers.tcp import TCPModel
+from trainers.vip import ViPModel
+from trainers.xcoop import XCoOpModel
 from vlm.prompts.deep import DeepText
 from vlm.prompts.prompted import PromptedCLIP
 from vlm.towers.text import CausalText
 
 
-def tower(text: CausalText, x: Tensor, eot: Sequence[int], deep: Tensor | None = None) -> Tensor:
-    """Normalised features of prompts x (n_cls, 77, width) read at `eot`; deep (layers - 1, n_ctx, width) as it replaces."""
+def tower(
+    text: CausalText,
+    x: Tensor,
+    eot: Sequence[int],
+    replaced: Mapping[int, Tensor] | None = None,
+    normalised: bool = True,
+) -> Tensor:
+    """Features (n_cls, embed_dim) of prompts x (n_cls, 77, width) read at `eot`.
+
+    Args:
+        replaced: layer -> (n, width) or (n_cls, n, width), which take the places behind [SOS] before that layer.
+    """
     mask = torch.full((x.shape[1], x.shape[1]), float("-inf")).triu(1)
     x = x + text.positional_embedding
     for i, block in enumerate(text.blocks):
-        if deep is not None and 0 < i <= len(deep):
-            x = torch.cat([x[:, :1], deep[i - 1].expand(len(x), -1, -1), x[:, 1 + deep.shape[1] :]], dim=1)
+        if replaced and i in replaced:
+            new = replaced[i].expand(len(x), -1, -1)
+            x = torch.cat([x[:, :1], new, x[:, 1 + new.shape[1] :]], dim=1)
         x = plain_block(block, x, mask)
-    return F.normalize(text.ln_final(x[range(len(x)), eot]) @ text.text_projection, dim=-1)
+    raw = text.ln_final(x[range(len(x)), eot]) @ text.text_projection
+    return F.normalize(raw, dim=-1) if normalised else raw
 
 
 def prompts(text: CausalText, classnames: Sequence[str], ctx: Tensor, words: Tensor) -> tuple[Tensor, list[int]]:
@@ -47,15 +63,39 @@ def prompts(text: CausalText, classnames: Sequence[str], ctx: Tensor, words: Ten
 
 
 def text_features(model: PromptedCLIP, classnames: Sequence[str], image_features: Tensor) -> Tensor:
-    """(n_cls, embed_dim), or (batch, n_cls, embed_dim) for CoCoOp; context in front of the class name."""
+    """(n_cls, embed_dim), or (batch, n_cls, embed_dim) for CoCoOp; context in front of the class name.
+
+    Args:
+        classnames: as the model was made with; for ViP each class's phrases, as many of every class, one class after the other.
+    """
     text, none = model.clip.text, model.clip.text.token_embedding[:0]
     if isinstance(model, CoCoOpModel):
         biases = model.meta_net(image_features)
         return torch.stack([tower(text, *prompts(text, classnames, model.ctx + bias, none)) for bias in biases])
-    if isinstance(model, CoOpModel):
+    if isinstance(model, TCPModel):
+        own = {model.layout.layer: model.meta_net(model.fixed_text).view(len(classnames), *model.ctx.shape)}
+        return tower(text, *prompts(text, classnames, model.ctx, none), own)
+    if isinstance(model, ViPModel):
+        raw = tower(text, *prompts(text, classnames, model.ctx, none), normalised=False).chunk(len(model.queries))
+        mixed = zip(model.queries, raw, strict=True)
+        return torch.stack([F.normalize(q + _attention(model, q, V) @ V, dim=-1) for q, V in mixed])
+    if isinstance(model, XCoOpModel):
+        copies = tower(text, *prompts(text, [*classnames] * (len(model.ctx) // len(classnames)), model.ctx, none))
+        return copies.view(-1, len(classnames), copies.shape[1]).mean(0)
+    if isinstance(model, CLIPLoRAModel):
+        with model.text.put_in():
+            return plain_features(text, [f"a photo of a {name}." for name in classnames])
+    if isinstance(model, CoOpModel):  # BiomedCoOp and ProGrad too
         return tower(text, *prompts(text, classnames, model.ctx, none))
     deep: DeepText = model.text
-    return tower(text, *prompts(text, classnames, deep.vectors[0], deep.words), deep.vectors[1:])
+    deeper = dict(enumerate(deep.vectors[1:], 1))
+    return tower(text, *prompts(text, classnames, deep.vectors[0], deep.words), deeper)
+
+
+def _attention(model: ViPModel, query: Tensor, V: Tensor) -> Tensor:
+    """Of a class's query (E,) over its phrases V (m, E), (m,)."""
+    keys = V @ model.k_proj.weight.T
+    return (keys @ (model.q_proj.weight @ query) / len(query) ** 0.5).softmax(0)
 
 
 def plain_features(text: CausalText, texts: Sequence[str]) -> Tensor:

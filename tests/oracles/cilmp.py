@@ -13,8 +13,11 @@ from vlm.towers.block import Block
 
 def plain_block(block: Block, x: Tensor, mask: Tensor | None = None) -> Tensor:
     """A pre-norm transformer block over all tokens x (batch, tokens, width)."""
-    qkv = F.linear(block.ln_1(x), block.in_weight, block.in_bias).chunk(3, dim=-1)
-    q, k, v = (part.unflatten(-1, (block.heads, -1)).transpose(1, 2) for part in qkv)
+    normed = block.ln_1(x)
+    qkv = F.linear(normed, block.in_weight, block.in_bias)
+    if block.beside_in is not None:
+        qkv = qkv + block.beside_in(normed, slice(None))
+    q, k, v = (part.unflatten(-1, (block.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
     x = x + block.out_proj(y)
     hidden = block.fc(block.ln_2(x))

@@ -7,17 +7,23 @@ from hypothesis import strategies as st
 
 from tests.oracles import baselines
 from toolbox.errors import UserError
+from trainers.clip_lora import CLIPLoRAModel
 from trainers.cocoop import CoCoOpModel
 from trainers.coop import CoOpModel
 from trainers.ivlp import IVLPModel
 from trainers.kgcoop import KgCoOpModel
 from trainers.maple import MaPLeModel
+from trainers.prograd import ProGradModel
+from trainers.tcp import TCPModel
+from trainers.vip import ViPModel
+from trainers.xcoop import XCoOpModel
 from vlm.prompts.class_features import choose_templates, class_features
 from vlm.prompts.prompted import PromptedCLIP
 from vlm.prompts.templates import IMAGENET_TEMPLATES
 
 NAMES = ["a", "sickle_cell", "basal cell carcinoma", "benign keratosis-like lesions (BKL)", "Drüse, µ-Zelle"]
 WORDS = "a photo of a cell in a stained smear"
+TEMPLATE = "a photo of a {}."
 
 
 def build(method: str, clip, names, n_ctx: int, depth: int) -> PromptedCLIP:
@@ -27,13 +33,34 @@ def build(method: str, clip, names, n_ctx: int, depth: int) -> PromptedCLIP:
     if method == "CSC":
         return CoOpModel(clip, names, 0.3 * torch.randn(len(names), n_ctx, clip.text.width), per_class=True)
     if method == "KgCoOp":
-        return KgCoOpModel(clip, names, ctx, ["a photo of a {}."])
+        return KgCoOpModel(clip, names, ctx, [TEMPLATE])
+    if method == "ProGrad":
+        return ProGradModel(clip, names, ctx, [TEMPLATE])
+    if method == "TCP":
+        return TCPModel(clip, names, ctx, TEMPLATE, layer=min(depth, clip.text.depth - 1))
+    if method == "ViP":
+        return ViPModel(clip, ctx, [[name, f"a {name}"] for name in names])
+    if method == "XCoOp":
+        return moved(XCoOpModel(clip, names, names, "a photo of a", copies=1 + depth))
+    if method == "CLIPLoRA":
+        return moved(CLIPLoRAModel(clip, names, TEMPLATE, position="all", parts="qkv", rank=2, scale=0.5))
     if method == "MaPLe":
         return MaPLeModel(clip, names, WORDS, n_ctx, depth)
     return IVLPModel(clip, names, WORDS, n_ctx, 2, depth, depth)
 
 
-@pytest.mark.parametrize("method", ["CoCoOp", "CSC", "KgCoOp", "MaPLe", "IVLP"])
+def moved(model: PromptedCLIP) -> PromptedCLIP:
+    """Away from a start where copies are equal, or updates are nothing."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+RIVALS = ["ProGrad", "TCP", "ViP", "XCoOp", "CLIPLoRA"]
+
+
+@pytest.mark.parametrize("method", ["CoCoOp", "CSC", "KgCoOp", "MaPLe", "IVLP", *RIVALS])
 @settings(max_examples=5, deadline=None)
 @given(
     names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True),
@@ -45,10 +72,12 @@ def test_same_features_and_gradients(tiny_clip, method, names, n_ctx, depth, see
     torch.manual_seed(seed)
     model = build(method, tiny_clip, names, n_ctx, depth)
     images = torch.nn.functional.normalize(torch.randn(3, tiny_clip.embed_dim), dim=-1)
-    ours, plain = model.text_features(images), baselines.text_features(model, names, images)
+    texts = [text for name in names for text in (name, f"a {name}")] if method == "ViP" else names
+    ours, plain = model.text_features(images), baselines.text_features(model, texts, images)
     torch.testing.assert_close(ours, plain, atol=1e-5, rtol=0)
     weight = torch.randn_like(ours)
-    parameters = [p for name, p in model.named_parameters() if "visual" not in name and name not in ("weight", "bias")]
+    visual = ("image.", "norms.", "visual", "weight", "bias")  # "weight" and "bias" alone are MaPLe's projections
+    parameters = [p for name, p in model.named_parameters() if not name.startswith(visual)]
     gradients = [torch.autograd.grad((f * weight).sum(), parameters) for f in (ours, plain)]
     for ours, plain in zip(*gradients, strict=True):
         assert (ours - plain).abs().max() <= 1e-4 * plain.abs().max().clamp(min=1e-6)
