@@ -31,6 +31,7 @@ def test_a_line_a_method(capsys):
 def test_all_that_is_known_of_each_method(capsys):
     assert main([]) == 0
     told = dict(part.split(": ", 1) for part in capsys.readouterr().out.split("\n\n"))
+    told = {name: text for name, text in told.items() if name in METHODS}  # not those that other tests plug in
     assert told.keys() == METHODS.keys() == facts().keys()
     for name, text in told.items():
         found = [line.split()[0] for line in text.splitlines()[1:]]
