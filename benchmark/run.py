@@ -19,6 +19,7 @@ from rich.console import Console
 from benchmark import report
 from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
+from benchmark.engines.share import threads_of, workers_of
 from benchmark.execute import NEEDED, RUNNER, Outcome
 from benchmark.jobs import AGAIN, Job, OtherRun, chains, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
@@ -109,8 +110,10 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[O
         return outcomes
     console.print(f"{len(pending)} of {len(jobs)} runs to do (engine: {args.engine}).", highlight=False)
     live = Live(len(pending), console)
+    if args.cpus is None:
+        args.cpus = threads_of(len(chains(jobs)), args.engine)
     options = EngineOptions(
-        workers=args.workers,
+        workers=args.workers or workers_of(len(chains(pending)), max(1, round(args.cpus)), args.engine),
         address=args.address,
         gpus=args.gpus,
         cpus=args.cpus,
@@ -202,9 +205,17 @@ def _parser() -> argparse.ArgumentParser:
     engine = parser.add_argument_group("where runs are made")
     add = engine.add_argument
     add("--engine", choices=sorted(ENGINES), default="local")
-    add("--workers", type=int, default=1, help="runs at a time (local: processes; slurm: array elements)")
+    add(
+        "--workers",
+        type=_count,
+        help="runs at a time (local: processes; slurm: array elements); default: as this machine can",
+    )
     add("--gpus", type=float, default=0.0, help="GPUs a run; with Ray a fraction lets runs share one")
-    add("--cpus", type=float, default=1.0, help="CPUs a run")
+    add(
+        "--cpus",
+        type=_positive,
+        help="cores, and so threads, a run; default: 1, or OMP_NUM_THREADS, or a share of a local plan's",
+    )
     add("--address", help="ray: address of a running cluster (default: start one here)")
     add("--retries", type=int, default=2, help="ray: how often a run is started again when its worker is lost")
     add("--cluster", choices=["slurm", "local", "debug"], help="slurm: submitit's executor")
@@ -213,6 +224,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--minutes", type=int, default=720, help="slurm: time limit of an array element")
     add("--memory", type=float, default=8.0, help="slurm: memory of an array element in GB")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -58,6 +59,20 @@ def _watch(sentinel: int) -> None:
     for child in multiprocessing.active_children():  # processes that load images for a run in this one
         child.kill()
     os._exit(STOPPED)
+
+
+def die_with(pid: int) -> None:
+    """This process ends within a second of that one, which is not its parent but started it through others."""
+    threading.Thread(target=_watch_id, args=(pid,), daemon=True).start()
+
+
+def _watch_id(pid: int) -> None:
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            os._exit(STOPPED)
+        time.sleep(1.0)
 
 
 def end_children() -> None:

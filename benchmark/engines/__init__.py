@@ -21,12 +21,18 @@ class EngineOptions:
     gpus: float = 0.0
     """GPUs a run; a fraction lets runs share one (Ray)."""
     cpus: float = 1.0
+    """Cores a run; Ray takes fractions."""
     retries: int = 2
     folder: Path = Path("output/slurm")
     cluster: str | None = None
     partition: str | None = None
     minutes: int = 720
     memory_gb: float = 8.0
+
+    @property
+    def threads(self) -> int:
+        """Threads a run, the same on every engine."""
+        return max(1, round(self.cpus))
 
 
 Engine = Callable[[list[list[Job]], str, EngineOptions, Listener], Iterator[Outcome]]

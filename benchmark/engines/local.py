@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.execute import Listener, Outcome, run_chain
 from benchmark.jobs import Job
 from benchmark.stopping import die_with_parent, end_children
+from toolbox.cores import threads
 
 if TYPE_CHECKING:
     from benchmark.engines import EngineOptions
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
     """Run chains here, one after the other, or `options.workers` at a time in processes of their own."""
     if options.workers <= 1:
-        for chain in chains:
-            yield from run_chain(chain, runner, listen)
+        with threads(options.threads):
+            for chain in chains:
+                yield from run_chain(chain, runner, listen)
         return
     context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's thread pool in any state
     with ProcessPoolExecutor(options.workers, mp_context=context, initializer=die_with_parent) as pool:
-        futures = {pool.submit(run_whole_chain, chain, runner): chain for chain in chains}
+        longest_first = sorted(chains, key=len, reverse=True)  # a long one begun last would be waited for alone
+        futures = {pool.submit(run_whole_chain, chain, runner, options.threads): chain for chain in longest_first}
         try:
             for future in as_completed(futures):
                 try:
@@ -36,6 +39,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
             raise
 
 
-def run_whole_chain(chain: list[Job], runner: str) -> list[Outcome]:
-    """A chain's outcomes as a list, which can travel between processes and machines."""
-    return list(run_chain(chain, runner))
+def run_whole_chain(chain: list[Job], runner: str, number: int) -> list[Outcome]:
+    """A chain's outcomes, on so many threads, as a list, which can travel between processes and machines."""
+    with threads(number):
+        return list(run_chain(chain, runner))

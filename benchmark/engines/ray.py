@@ -1,5 +1,6 @@
 """A Ray cluster, or Ray on this machine: a task a chain, with fractional GPUs and retries after a lost worker."""
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
         raise UserError("--engine ray needs Ray, which is not installed: pip install ray") from error
     here = str(Path.cwd())
     path = os.pathsep.join(p for p in (str(ROOT), here, os.environ.get("PYTHONPATH")) if p)
-    limits = {} if options.address else {"num_cpus": max(1, options.workers)}
+    limits = {} if options.address else {"num_cpus": max(1, math.ceil(options.workers * options.cpus))}
     ray.init(
         address=options.address,
         runtime_env={"env_vars": {"PYTHONPATH": path}},
@@ -34,7 +35,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
     )
     try:
         task = ray.remote(num_cpus=options.cpus, num_gpus=options.gpus, max_retries=options.retries)(_in_folder)
-        waiting = {task.remote(here, chain, runner): chain for chain in chains}
+        waiting = {task.remote(here, chain, runner, options.threads): chain for chain in chains}
         while waiting:
             (ready, *_), _ = ray.wait(list(waiting), num_returns=1)
             chain = waiting.pop(ready)
@@ -47,7 +48,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
         ray.shutdown()
 
 
-def _in_folder(folder: str, chain: list[Job], runner: str) -> list[Outcome]:
+def _in_folder(folder: str, chain: list[Job], runner: str, threads: int) -> list[Outcome]:
     """Paths in a plan are relative to the folder the sweep was started in; a Ray worker starts elsewhere."""
     os.chdir(folder)
-    return run_whole_chain(chain, runner)
+    return run_whole_chain(chain, runner, threads)

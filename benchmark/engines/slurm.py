@@ -1,12 +1,16 @@
 """Slurm job arrays through submitit: an array element a chain."""
 
+import os
+import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmark.engines.local import run_whole_chain
+from benchmark.engines.queue import Queue
 from benchmark.execute import Listener, Outcome
 from benchmark.jobs import Job
+from benchmark.stopping import die_with
 from toolbox.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,7 +20,7 @@ POLL_S = 1.0
 
 
 def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
-    """Submit one array and yield outcomes as they finish.
+    """Submit one array and yield outcomes as they finish; who stops before all have finished cancels the rest.
 
     `options.cluster` None lets submitit look for Slurm; "local" and "debug" run without it. Pre-empted elements are
     queued again by submitit, and their runs resume from their checkpoints.
@@ -33,26 +37,54 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
     executor.update_parameters(
         timeout_min=options.minutes,
         mem_gb=options.memory_gb,
-        cpus_per_task=max(1, round(options.cpus)),
+        cpus_per_task=options.threads,
         gpus_per_node=round(options.gpus),
         slurm_array_parallelism=max(1, options.workers),
         slurm_partition=options.partition,
         slurm_job_name="benchmark",
     )
-    submitted = executor.map_array(run_whole_chain, chains, [runner] * len(chains))
+    parent = os.getpid() if executor.cluster == "local" else None
+    tasks = [(chain, runner, options.threads, parent) for chain in chains]
+    submitted = executor.map_array(_run, *zip(*tasks, strict=True))
     waiting = dict(zip(submitted, chains, strict=True))
-    while waiting:
-        for element in [job for job in waiting if job.done()]:
-            yield from _outcomes(element, waiting.pop(element))
+    queue = Queue(submitted[0].job_id.partition("_")[0]) if executor.cluster == "slurm" else None
+    try:
+        while waiting:
+            ended = queue.ended(list(waiting)) if queue else {job: "" for job in waiting if job.done()}
+            for element, state in ended.items():
+                yield from _outcomes(element, waiting.pop(element), state)
+            if waiting:
+                time.sleep(POLL_S)
+    finally:
         if waiting:
-            time.sleep(POLL_S)
+            _cancel(queue, list(waiting))
 
 
-def _outcomes(element, chain: list[Job]) -> list[Outcome]:
-    error = element.exception()
-    if error is None:
-        return element.result()
-    last = str(error).strip().splitlines()[-1]
+def _run(chain: list[Job], runner: str, threads: int, parent: int | None) -> list[Outcome]:
+    if parent is not None:
+        die_with(parent)
+    return run_whole_chain(chain, runner, threads)
+
+
+def _cancel(queue: Queue | None, elements: list[Any]) -> None:
+    if queue is None:
+        for element in elements:
+            element.cancel()
+    elif not queue.cancel():
+        print(
+            f"Slurm job {queue.array} could not be cancelled and goes on: squeue -j {queue.array}; scancel {queue.array}",
+            file=sys.stderr,
+        )
+
+
+def _outcomes(element: Any, chain: list[Job], state: str) -> list[Outcome]:
+    if state:
+        last = f"{state}; start the same command again to go on from the last checkpoint"
+    else:
+        error = element.exception()
+        if error is None:
+            return element.result()
+        last = str(error).strip().splitlines()[-1]
     return [
         Outcome(job, "failed", message=f"Slurm job {element.job_id}: {last}", log=element.paths.stderr) for job in chain
     ]

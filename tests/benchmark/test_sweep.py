@@ -28,7 +28,18 @@ def sweep(configs, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", path)
 
     def call(*words, methods="ZeroshotCLIP CoOp CILMP"):
-        start = ["base2new", "--methods", *methods.split(), "--seeds", "1", "2", "--configs", str(configs)]
+        start = [
+            "base2new",
+            "--workers",
+            "1",
+            "--methods",
+            *methods.split(),
+            "--seeds",
+            "1",
+            "2",
+            "--configs",
+            str(configs),
+        ]
         return run.main([*start, "--runner", "tests.benchmark.runs_on_disk:run", *words])
 
     return call
