@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.calibration import Calibration
-from benchmark.temperature import fit_temperature, reliability
 from toolbox.command import run_command
 from toolbox.conformal import SCORES, measures
 from toolbox.errors import UserError, nearest
@@ -67,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def calibrate(args: argparse.Namespace, coverages: list[str]) -> None:
     """Read, refuse or measure, and write; see the file's docstring."""
     import trainers  # noqa: F401  registers the methods
+    from benchmark.temperature import fit_temperature, reliability
     from trainers.life.plugins import load_plugins
     from trainers.life.saved import open_run
     from trainers.life.seen import read_seen

@@ -25,6 +25,8 @@ matplotlib.rcParams["text.parse_math"] = False  # a $ in a name is a $
 MOST_CLASSES = 40
 """Per-class figures are left out for data sets with more classes: nobody could read them."""
 
+MARKERS, DASHES = "os^", ("-", "--", ":")
+
 
 def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
     """(file stem, figure) of every plot that the report's runs allow; each is to be closed by the caller."""
@@ -52,16 +54,17 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
 
 def over_shots(results: list[Result], title: str, metric: str) -> Figure:
     """The metric over shots, a line a method with a band of the standard deviation over seeds; zero-shot CLIP drawn through."""
-    figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.5, max(4.0, 0.21 * len(labels(results)))), layout="constrained")
     shots = sorted({r.shots for r in results if r.shots != -1})
-    for label, runs in labels(results).items():
+    for number, (label, runs) in enumerate(labels(results).items()):
         if label == ZERO_SHOT:
             axes.axhline(mean(list(by_seed(runs, metric).values())), color="0.3", linestyle="--", label=label)
             continue
         values = {s: list(by_seed(runs, metric, shots=s).values()) for s in shots}
         values = {s: v for s, v in values.items() if v}
         middle, spread = (np.array([f(v) or 0 for v in values.values()]) for f in (mean, sample_std))
-        (line,) = axes.plot(list(values), middle, label=label, marker="o")
+        marker, dash = MARKERS[number // 10 % len(MARKERS)], DASHES[number // 10 % len(DASHES)]  # of ten colours each
+        (line,) = axes.plot(list(values), middle, label=label, marker=marker, linestyle=dash)
         axes.fill_between(
             list(values), middle - spread, middle + spread, color=line.get_color(), alpha=0.15, linewidth=0
         )

@@ -46,9 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     _check_root(plan)
     check_writable(plan.output, "give OUTPUT (--output) another folder")
-    console = Console(stderr=True)
     with told_in_one_line():
-        outcomes = sweep(jobs, args, console)
+        return run_and_show(plan, jobs, args)
+
+
+def run_and_show(plan: Plan, jobs: list[Job], args: argparse.Namespace) -> int:
+    """Run what is not there, and print the table of what then is; returns the exit code."""
+    console = Console(stderr=True)
+    outcomes = sweep(jobs, args, console)
     # A test whose training failed is no failure of its own: the reason is the training's.
     failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
     made = {outcome.job.method for outcome in outcomes if outcome.state != "failed"}

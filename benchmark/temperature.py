@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from toolbox.conformal import probabilities
+from trainers.life.metrics import calibration_error
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
@@ -23,17 +24,6 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
     return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).mean())
 
 
-def calibration_error(probability: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """ECE in percent: |accuracy - confidence| over equal bins of confidence, weighted by their images.
-
-    It is biased upwards where bins hold few images: a perfectly calibrated model has an ECE above 0 on a small sample.
-    """
-    confidence, right = probability.max(axis=1), probability.argmax(axis=1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    sums = [np.bincount(place, weights=values, minlength=bins) for values in (confidence, right)]
-    return float(100 * np.abs(sums[0] - sums[1]).sum() / len(labels))
-
-
 def risk_coverage(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Error among the k most certain images, (n,) for k = 1..n (Geifman and El-Yaniv, NeurIPS 2017); equals in their order."""
     order = np.argsort(-probability.max(axis=1), kind="stable")
@@ -47,10 +37,13 @@ def aurc(probability: np.ndarray, labels: np.ndarray) -> float:
 
 
 def reliability(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """ECE, cross-entropy and AURC of logits (n, n_cls)."""
+    """ECE and AURC on a scale of 0-100, and cross-entropy, of logits (n, n_cls).
+
+    ECE is biased upwards on few images: a perfectly calibrated model has one above 0 there.
+    """
     p = probabilities(logits)
     return {
-        "ece": calibration_error(p, labels),
+        "ece": 100 * calibration_error(p, labels),
         "cross_entropy": cross_entropy(logits, labels),
         "aurc": aurc(p, labels),
     }

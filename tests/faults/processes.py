@@ -79,7 +79,8 @@ def wait(pid: int, log: Path, kill_after: float | None = None, signal_number: in
             os.waitpid(pid, 0)
             return End(-9, "hung")
         time.sleep(0.002)
-    return End(os.waitstatus_to_exitcode(status), log.with_suffix(".err").read_text(errors="replace"))
+    error = log.with_suffix(".err")  # not there if the signal came before it was opened
+    return End(os.waitstatus_to_exitcode(status), error.read_text(errors="replace") if error.exists() else "")
 
 
 def finish(

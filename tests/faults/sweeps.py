@@ -26,6 +26,13 @@ def run_quickly(argv: list[str]) -> None:
     run(argv)
 
 
+def differences(argv: list[str], result: dict) -> list[str]:
+    """train.py's own, which a sweep asks its runner's module for."""
+    from train import differences as found
+
+    return found(argv, result)
+
+
 def sweep_told_to_stop(scene: Scene) -> tuple[str, str]:
     """SIGTERM to a sweep with one or two workers: one line, 143, nobody left; started again it ends as it would have."""
     return _stopped(scene, signal.SIGTERM)
@@ -47,7 +54,7 @@ def _stopped(scene: Scene, number: int) -> tuple[str, str]:
     family = _family(process.pid)
     process.send_signal(number)
     _, said = process.communicate(timeout=LIMIT_S)
-    hit = process.returncode != 0
+    hit = process.returncode != 0 and not (process.returncode == -number and _is_done(scene, said))
     scene.hits += hit
     if hit and number == signal.SIGTERM:
         _check_line(process.returncode, said)
@@ -58,13 +65,18 @@ def _stopped(scene: Scene, number: int) -> tuple[str, str]:
     _, said = again.communicate(timeout=LIMIT_S)
     if again.returncode:
         raise Wrong(f"exit code {again.returncode} of the second start: {said[-600:]}")
-    for seed in (3, 4):
-        if not (scene.out / f"full/cells/{scene.method}/default-clip/seed{seed}/result.json").is_file():
-            raise Wrong(f"no result of seed {seed}")
+    if not _is_done(scene, said):
+        raise Wrong(f"a result is missing: {said[-600:]}")
     found = worlds.ending(scene.method, scene.out / f"full/cells/{scene.method}/default-clip/seed3")
     if found.weights != scene.reference.weights:
         raise Wrong("finished with other numbers")
     return f"signal {number} to a sweep on {workers} workers ({'at work' if hit else 'was done'})", "same numbers"
+
+
+def _is_done(scene: Scene, said: str) -> bool:
+    """Whether all was there before the signal came, which then met a program that was about to end."""
+    results = [scene.out / f"full/cells/{scene.method}/default-clip/seed{seed}/result.json" for seed in (3, 4)]
+    return all(result.is_file() for result in results) and "Traceback" not in said
 
 
 def _check_line(code: int, said: str) -> None:
