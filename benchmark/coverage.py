@@ -21,6 +21,7 @@ from toolbox.errors import UserError
 
 SPLITS = 20
 BAND = 0.95
+HEADS = ("method", "score", "coverage", "classes a set", "empty", "class gap", "worst class", "within the band")
 SHOWN = ("coverage", "size", "empty", "gap", "worst")
 
 
@@ -29,21 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark.coverage", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with finished runs below them")
-    add(
-        "--coverage", type=float, default=0.9, help="share of images whose set is to hold the true class (default: 0.9)"
-    )
+    add("--coverage", type=float, nargs="+", default=[0.9], help="shares of images whose set is to hold the true class")
     add("--splits", type=int, default=SPLITS, help=f"divisions of each test part (default: {SPLITS})")
     args = parser.parse_args(argv)
-    if not 0 < args.coverage < 1 or args.splits < 1:
-        raise UserError("give --coverage a share between 0 and 1, and --splits 1 or more")
+    if not all(0 < coverage < 1 for coverage in args.coverage) or args.splits < 1:
+        raise UserError("give --coverage shares between 0 and 1, and --splits 1 or more")
     groups: dict[tuple, list[Result]] = defaultdict(list)
     for result in read_results(args.folders):
         groups[result.dataset, result.subset, result.shots, result.method, result.variant].append(result)
-    for (dataset, subset, shots), rows in _tables(groups, args.coverage, args.splits).items():
-        images = "the whole training set" if shots == -1 else f"{shots} shots"
-        print(f"{dataset} ({subset}), {images}: coverage {args.coverage:g}, {args.splits} divisions a run, in percent")
-        heads = ("method", "score", "coverage", "classes a set", "empty", "class gap", "worst class", "within the band")
-        print(tabulate(rows, heads, floatfmt=".2f", disable_numparse=False), end="\n\n")
+    for coverage in args.coverage:
+        for (dataset, subset, shots), rows in _tables(groups, coverage, args.splits).items():
+            images = "the whole training set" if shots == -1 else f"{shots} shots"
+            print(f"{dataset} ({subset}), {images}: coverage {coverage:g}, {args.splits} divisions a run, in percent")
+            print(tabulate(rows, HEADS, floatfmt=".2f", disable_numparse=False), end="\n\n")
     return 0
 
 
