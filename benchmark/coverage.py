@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import betabinom
 from tabulate import tabulate
 
 from benchmark.results import Result, read_predictions, read_results
@@ -76,6 +75,8 @@ def divided(
     Raises:
         UserError: half of the images are too few to calibrate.
     """
+    from scipy.stats import betabinom  # only now: this takes half a second
+
     half = len(labels) // 2
     if half < fewest(coverage):
         raise UserError(

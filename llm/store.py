@@ -4,27 +4,29 @@ The header holds one JSON text under the key `rows`: the classes in label order,
 made, and a seal over all of that. One key, because safetensors writes several in an order that changes from run to run.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_write
 from toolbox.plain import parse_json
 from toolbox.seals import digest
 
+if TYPE_CHECKING:  # torch is imported where there are numbers to read: a command's help does not wait for it
+    from torch import Tensor
+
 HEADER_KEY = "rows"
 FORMAT, SEAL = 2, "seal"  # files without either are of format 1, whose header had no seal
 EMBEDDED = Path(__file__).parent / "rows"
-DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+DTYPES = ("float16", "bfloat16", "float32")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,15 @@ def class_key(classname: str) -> str:
     return classname.replace("_", " ")
 
 
+def is_read(tensor: Tensor) -> bool:
+    """Whether numbers of its type can be rows."""
+    return str(tensor.dtype).removeprefix("torch.") in DTYPES
+
+
 def rows_digest(rows: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, shapes, types and bytes of the rows, whatever the order of the classes."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(rows):
         tensor = rows[name].detach().cpu().contiguous()
@@ -61,6 +70,8 @@ def save_rows(path: str | Path, rows: Mapping[str, Tensor], meta: Mapping[str, A
     The same rows and metadata give the same bytes. Raises UserError where `read_store` would refuse the file, and where
     the disk does.
     """
+    from safetensors.torch import save
+
     rows = {class_key(name): tensor.detach().cpu().contiguous() for name, tensor in rows.items()}
     _check(rows, path)
     header = {key: value for key, value in meta.items() if key != SEAL}
@@ -148,10 +159,10 @@ def _check(rows: Mapping[str, Tensor], path: str | Path) -> None:
     for name, tensor in rows.items():
         if tensor.ndim != 2 or 0 in tensor.shape:
             raise UserError(f"{path}: rows of '{name}' have shape {tuple(tensor.shape)}, not (layers, width)")
-        if tensor.dtype not in DTYPES.values():
+        if not is_read(tensor):
             raise UserError(f"{path}: rows of '{name}' are {tensor.dtype}; {', '.join(DTYPES)} are read")
         width = width or tensor.shape[1]
         if tensor.shape[1] != width:
             raise UserError(f"{path}: rows of '{name}' are {tensor.shape[1]} wide, those before it {width}")
-        if not torch.isfinite(tensor).all():
+        if not tensor.isfinite().all():
             raise UserError(f"{path}: rows of '{name}' hold NaN or infinite numbers; make them again")

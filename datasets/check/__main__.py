@@ -13,7 +13,6 @@ from toolbox.files import atomic_json, check_writable, writable
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
 from ..groups import groups_by_pattern
-from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, read_split, split_id
 from .duplicates import check_duplicates
@@ -35,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    from ..medical import dataset_folder  # only now: Dassl takes seconds
+
     facts = find_or_own(args.name, args.root)
     if facts.synthetic:
         ensure_phantom(args.root, facts.name)
