@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmark.results import Result, read_predictions, read_results
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, fewest, measures, probabilities, rank, scores, sets, threshold
 from toolbox.errors import UserError
 
@@ -26,7 +26,9 @@ SHOWN = ("coverage", "size", "empty", "gap", "worst")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.coverage", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog=program("python -m benchmark.coverage"), description=__doc__.partition("\n")[0]
+    )
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with finished runs below them")
     add("--coverage", type=float, nargs="+", default=[0.9], help="shares of images whose set is to hold the true class")

@@ -9,7 +9,7 @@ from pathlib import Path
 from llm.presets import ANSWERS, POOLINGS, preset_names
 from llm.question import ClassList, described_classes, described_datasets, read_answers
 from llm.store import DTYPES, class_key
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import check_name, safe_name
@@ -19,7 +19,7 @@ from toolbox.seals import check_seal
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.extract`."""
-    p = argparse.ArgumentParser(prog="python -m llm.extract", description=__doc__.split(": ", 1)[1])
+    p = argparse.ArgumentParser(prog=program("python -m llm.extract"), description=__doc__.split(": ", 1)[1])
     p.add_argument("--model", default="minilm", help=f"hub name, folder, or preset: {', '.join(preset_names())}")
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument(

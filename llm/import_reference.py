@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm.question import described_classes, described_datasets
 from llm.store import DTYPES, class_key, is_read, save_rows
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
 
@@ -67,7 +67,7 @@ def read_tensor(path: Path) -> Tensor:
 def main(argv: Sequence[str] | None = None) -> int:
     """Import a folder; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m llm.import_reference", description="Rows of the reference program."
+        prog=program("python -m llm.import_reference"), description="Rows of the reference program."
     )
     parser.add_argument("folder", type=Path, help="folder with one <class>.pth a class")
     parser.add_argument("--dataset", required=True, help="data set of the project, or the name of your own")

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from llm.store import RowStore, read_store
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_write, check_writable
 from toolbox.words import shown
@@ -121,7 +121,7 @@ def picture(matrix: Tensor, names: Sequence[str], title: str, path: Path) -> Non
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a file of rows; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m llm.show", description=__doc__.split(": ", 1)[1])
+    parser = argparse.ArgumentParser(prog=program("python -m llm.show"), description=__doc__.split(": ", 1)[1])
     parser.add_argument("file", type=Path)
     parser.add_argument("--layer", type=int, help="compare the rows of this layer alone (from 1; -1 the last)")
     parser.add_argument("--picture", type=Path, help="also write the cosine matrix as a picture")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, check_writable, writable
 
@@ -24,7 +24,7 @@ from .sheet import contact_sheet
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m datasets.check", description=__doc__)
+    p = argparse.ArgumentParser(prog=program("python -m datasets.check"), description=__doc__)
     p.add_argument("name", help="a data set (python -m datasets.list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
     p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")

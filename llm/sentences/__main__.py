@@ -16,7 +16,7 @@ from llm.presets import preset_names
 from llm.question import ClassList, article
 from llm.sentences import write_sentences
 from llm.sentences.reference import read_reference
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.names import safe_name
 
@@ -29,7 +29,7 @@ SHORTEST = 3  # words
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.sentences`."""
-    p = argparse.ArgumentParser(prog="python -m llm.sentences", description=__doc__.split(": ", 1)[1])
+    p = argparse.ArgumentParser(prog=program("python -m llm.sentences"), description=__doc__.split(": ", 1)[1])
     who = p.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", help=f"hub name, folder, or preset of a decoder: {', '.join(preset_names())}")
     who.add_argument("--reference", type=Path, help="checkout of BiomedCoOp, or its trainers/prompt_templates.py")
