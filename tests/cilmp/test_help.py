@@ -13,11 +13,21 @@ from cilmp.verbs.llm import COMMANDS as LLM
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "torchvision", "transformers", "sklearn", "scipy", "matplotlib", "dassl", "open_clip")
-LOOK = "import sys; from cilmp.__main__ import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\nprint(sorted({*sys.modules} & {*HEAVY}))"
+LOOK = """
+import sys
+from cilmp.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(sorted({*sys.modules} & {*HEAVY}))
+"""
 
 
 @pytest.mark.parametrize(
-    "words", [*((verb,) for verb in VERBS), *(("data", name) for name in DATA), *(("llm", name) for name in LLM)], ids=" ".join
+    "words",
+    [*((verb,) for verb in VERBS), *(("data", name) for name in DATA), *(("llm", name) for name in LLM)],
+    ids=" ".join,
 )
 def test_nothing_heavy_is_imported(words):
     command = [sys.executable, "-c", LOOK.replace("HEAVY", str(HEAVY)), *words, "--help"]
