@@ -57,5 +57,10 @@ def _examples(verb: str, examples: Sequence[str]) -> str:
     return f"\nexamples:\n{lines}" if lines else ""
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """What `cilmp` starts."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()
