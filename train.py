@@ -11,7 +11,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p = argparse.ArgumentParser(
         prog=program("train.py"),
         description=__doc__,
-        epilog="With --trainer NAME --help, the method's own keys too; `python -m trainers.list`.",
+        epilog="With --trainer NAME --help, the method's own keys too; `python -m cilmp list methods`.",
     )
     p.add_argument("--root", default="", help="path to the data sets")
     p.add_argument("--output-dir", default="", help="output directory")

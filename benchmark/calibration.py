@@ -120,7 +120,7 @@ class Calibration:
         Raises:
             UserError: there is none, it is damaged or edited, or of another run.
         """
-        path, remedy = folder / FILE, "calibrate again with `python -m benchmark.calibrate`"
+        path, remedy = folder / FILE, "calibrate again with `python -m cilmp calibrate`"
         try:
             value = parse_json(path.read_text(encoding="utf-8"), finite=True)
             check_seal(value, path, remedy)

@@ -1,6 +1,6 @@
 """Makes the rooms importable by their names (`trainers`, `datasets`, ...), from a checkout and from an installed package.
 
-In the wheel they lie below `cilmp/`: a top-level `datasets` in site-packages would hide Hugging Face's from every other program.
+In the wheel they lie below `cilmp/`: a top-level `datasets` in site-packages would hide Hugging Face's from all other programs.
 """
 
 import sys

@@ -3,7 +3,7 @@
     python -m llm.describe data/mine/mine.json                        # a file to fill
     python -m llm.describe data/mine/mine.json --draft qwen2.5-0.5b   # a model writes the first version; read and mend it
 
-With it `python -m llm.extract --split SPLIT --answers FILE` makes rows that know more of a class than its name.
+With it `python -m cilmp llm extract --split SPLIT --answers FILE` makes rows that know more of a class than its name.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         texts = drafted(load_language_model(args.draft, LoadOptions(kind="causal")), classes)
     atomic_text(out, template(classes, texts, args.draft or ""))
     do = "read it, mend it, then" if args.draft else "fill it, then"
-    print(f"{out}: {len(texts)} classes; {do}: python -m llm.extract --split {args.split} --answers {out}")
+    print(f"{out}: {len(texts)} classes; {do}: python -m cilmp llm extract --split {args.split} --answers {out}")
     return 0
 
 

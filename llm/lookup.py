@@ -32,7 +32,7 @@ def find_rows(dataset: str, classnames: Sequence[str]) -> Path:
             ) from None
         lacking = f"; {made[0]} is of other classes" if made else ""
         raise UserError(
-            f"no rows for data set '{dataset}'{lacking}: make them: python -m llm.extract --classes "
+            f"no rows for data set '{dataset}'{lacking}: make them: python -m cilmp llm extract --classes "
             f'"{"; ".join(map(class_key, classnames))}" --name {dataset} --answer none (with descriptions of the classes they '
-            "say more: python -m llm.describe)"
+            "say more: python -m cilmp llm describe)"
         ) from None

@@ -90,7 +90,7 @@ def read_store(path: str | Path) -> RowStore:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such row file; make it with `python -m llm.extract --help`")
+        raise UserError(f"{path}: no such row file; make it with `python -m cilmp llm extract --help`")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(HEADER_KEY)
@@ -117,7 +117,7 @@ def load_rows(path: str | Path, classnames: Sequence[str]) -> list[Tensor]:
         wanted, dataset = "; ".join(map(class_key, classnames)), store.meta.get("dataset", Path(path).stem)
         raise UserError(
             f"{path}: no rows for {', '.join(map(repr, missing))} ({nearest(missing[0], store.rows)}); "
-            f'make them: python -m llm.extract --classes "{wanted}" --name {dataset}'
+            f'make them: python -m cilmp llm extract --classes "{wanted}" --name {dataset}'
         )
     return [store.rows[class_key(name)].float() for name in classnames]
 
@@ -129,7 +129,7 @@ def embedded_rows(dataset_name: str) -> Path:
         known = [str(file.relative_to(EMBEDDED).with_suffix("")) for file in EMBEDDED.rglob("*.safetensors")]
         raise UserError(
             f"no embedded rows for data set '{dataset_name}' ({nearest(dataset_name, known)}); make them: "
-            f'python -m llm.extract --classes "a; b; c" --name {Path(dataset_name).name}'
+            f'python -m cilmp llm extract --classes "a; b; c" --name {Path(dataset_name).name}'
         )
     return path
 
@@ -142,7 +142,7 @@ def _parse_header(header: str | None, path: Path) -> dict[str, Any]:
         meta = None
     names = meta.get("classes") if isinstance(meta, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or "sha256" not in meta:
-        raise UserError(f"{path}: a safetensors file, but not one of rows; make one with `python -m llm.extract`")
+        raise UserError(f"{path}: a safetensors file, but not one of rows; make one with `python -m cilmp llm extract`")
     sealed = meta.pop(SEAL, None)
     if (sealed is not None or "format" in meta) and sealed != digest(meta):
         raise UserError(

@@ -134,7 +134,9 @@ class CILMP(PromptTrainer):
             "centred: less what the training classes' rows have in common (llm.scaling; not in the paper)",
             choices=SCALINGS,
         ),
-        "ROWS_FILE": Option("", 'rows by `python -m llm.extract`; "": the data set\'s own, embedded or in output/llm'),
+        "ROWS_FILE": Option(
+            "", 'rows by `python -m cilmp llm extract`; "": the data set\'s own, embedded or in output/llm'
+        ),
         "GPA": Option(True, "Gaussian averaging of context and visual prompts over the epochs"),
         "GPA_MEAN": Option(100.0, "epoch that weighs most in that average", 0.0, 1e6),
         "GPA_STD": Option(30.0, "width of that average in epochs", 1e-3, 1e6),

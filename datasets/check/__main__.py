@@ -25,7 +25,7 @@ from .sheet import contact_sheet
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog=program("python -m datasets.check"), description=__doc__)
-    p.add_argument("name", help="a data set (python -m datasets.list), or a folder below the root with a split file")
+    p.add_argument("name", help="a data set (python -m cilmp data list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
     p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")
     p.add_argument("--out", default="", help="folder of the report; default: check/ in the data set's folder")
@@ -63,7 +63,7 @@ def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -
     """
     split_path = folder / facts.split_file
     if not split_path.is_file():
-        raise UserError(f"split file {split_path} is missing; make it with `python -m datasets.prepare {facts.name}`")
+        raise UserError(f"split file {split_path} is missing; make it with `python -m cilmp data prepare {facts.name}`")
     try:
         split = read_split(split_path)
     except UserError as error:

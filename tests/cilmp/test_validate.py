@@ -28,7 +28,9 @@ def test_a_sound_plan_is_counted_and_nothing_is_run(here, tmp_path, capsys):
 
 @pytest.mark.parametrize("verb", ["validate", "run"])
 def test_missing_rows_are_said_before_the_first_run(verb, here, tmp_path):
-    with pytest.raises(UserError, match=r"no rows for data set 'cells': make them: python -m llm\.extract --classes "):
+    with pytest.raises(
+        UserError, match=r"no rows for data set 'cells': make them: python -m cilmp llm extract --classes "
+    ):
         main([verb, *words(here, "ZeroshotCLIP", "CoOp", "CILMP")])
     assert not list((tmp_path / "output").rglob("seed*"))
 

@@ -24,7 +24,7 @@ def split(tmp_path):
 def test_it_is_refused_empty_and_makes_rows_once_filled(split, tmp_path, capsys):
     assert main([str(split), "--modality", "microscopy"]) == 0
     file = split.parent / FILE
-    assert f"llm.extract --split {split} --answers {file}" in capsys.readouterr().out
+    assert f"llm extract --split {split} --answers {file}" in capsys.readouterr().out
     assert "In a microscopy image, describe the distinctive visual features of {class}." in file.read_text()
     with pytest.raises(UserError, match="class 'round cell': name and description must be text"):
         read_answers(file)

@@ -41,7 +41,7 @@ def test_two_models_are_a_question(make):
 
 
 def test_without_any_the_command_that_makes_them_is_said(make):
-    with pytest.raises(UserError, match=r'llm\.extract --classes "round cell; flat cell" --name mine --answer none'):
+    with pytest.raises(UserError, match=r'llm extract --classes "round cell; flat cell" --name mine --answer none'):
         find_rows("mine", CLASSES)
     make("minilm", ["another"])
     with pytest.raises(UserError, match=r"minilm/mine\.safetensors is of other classes"):

@@ -101,7 +101,7 @@ class Recording:
             raise UserError(f"{path} or its .json cannot be read: {error}") from error
         if not isinstance(case, dict) or not isinstance(case.get("trainable", []), list):
             raise UserError(
-                f"{path.with_suffix('.json')} does not describe a case: see `python -m trainers.golden --help`"
+                f"{path.with_suffix('.json')} does not describe a case: see `python -m cilmp golden --help`"
             )
         arrays |= _numbers(case, path)
         recording = cls(path, Content(path.with_suffix(".json"), case), Content(path, arrays))

@@ -64,7 +64,7 @@ def read_seen(folder: str | Path) -> Seen:
     except FileNotFoundError as error:
         raise UserError(
             f"no {FILE} in {folder}: nothing there says which images trained the run, as runs before version 0.2.0 and of "
-            f"more than {MOST_READ:,} images without sums leave none (python -m datasets.sums SPLIT); {remedy}"
+            f"more than {MOST_READ:,} images without sums leave none (python -m cilmp data sums SPLIT); {remedy}"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); {remedy}") from error
