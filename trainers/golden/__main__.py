@@ -1,17 +1,21 @@
 """Compare with numbers recorded from reference programs: `python -m trainers.golden FILE.npz ...`.
 
 What lies in such a file is said in `trainers/life/recording.py`. Every column that a method, or another program, here gives
-for it (`replay`) is compared; columns that nothing here gives or reads are named. The exit code is 0 if all that is
-compared is within tolerance.
+for it (`replay`) is compared; columns that nothing here gives or reads are named. A file that cannot be compared is named
+too, and the others are compared all the same. The exit code is 0 if all are within tolerance, 1 if one is not, 2 if a file
+could not be compared.
 """
 
 import argparse
 import sys
 
 from toolbox.command import run_command
+from toolbox.errors import UserError
 from trainers.golden.compare import by_recorded_name, compare
 from trainers.golden.programs import PROGRAMS
 from trainers.life.config import methods
+
+WITHIN, DIFFERENT, NOT_COMPARED = range(3)
 
 
 def main() -> int:
@@ -19,8 +23,17 @@ def main() -> int:
     parser.add_argument("files", nargs="+", metavar="FILE.npz")
     files = parser.parse_args().files
     known = by_recorded_name([*methods(), *PROGRAMS])
-    results = [compare(file, known) for file in files]
-    return 0 if all(results) else 1
+    results = [_compared(file, known) for file in files]
+    print(f"{results.count(WITHIN)} of {len(files)} recordings within tolerance")
+    return max(results)
+
+
+def _compared(file: str, known: dict[str, type]) -> int:
+    try:
+        return WITHIN if compare(file, known) else DIFFERENT
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return NOT_COMPARED
 
 
 if __name__ == "__main__":
