@@ -6,7 +6,7 @@ Import this package before any of the three. It does nothing until one of them i
   lead to the current ones (`toolbox.mend.mend_amp`);
 - `dassl` is stock Dassl where it can be found (environment variable DASSL_HOME, or already importable), mended at run
   time for current versions (`toolbox.mend.mend_dassl`); otherwise it is `toolbox/dassl`, with the same public interface;
-- `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`, built on open_clip.
+- `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`.
 """
 
 import importlib
