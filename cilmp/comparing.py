@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from benchmark.compose import Report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Finished runs side by side; in a notebook it shows itself as tables."""
 
     report: "Report"
+
+    def __repr__(self) -> str:
+        methods = dict.fromkeys(run.method for run in self.report.results)
+        return f"Comparison of {', '.join(methods)}: {len(self.report.results)} runs"
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a run: method, variant, dataset, subset, shots, seed, and its metrics, 0 to 100."""
@@ -97,7 +101,9 @@ def compare(
     plan = plan_of(args)
     jobs = jobs_of(plan, Configs())
     check_root(plan)
-    failed = [outcome for outcome in sweep(jobs, args, Console(stderr=True)) if outcome.state == "failed"]
+    failed = [
+        outcome for outcome in sweep(jobs, args, Console(stderr=True, force_jupyter=False)) if outcome.state == "failed"
+    ]
     if failed:
         raise UserError(f"{failed[0].job.title} failed ({len(failed)} of {len(jobs)} runs): {failed[0].message}")
     return Comparison(compose(read_results([job.output for job in jobs]), spread="std", subject=subject))

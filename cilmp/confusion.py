@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+
+from cilmp.picture import Picture
 
 MOST_NUMBERS = 20  # classes up to which counts are written into the squares
 LONGEST = 30  # letters of a class name
 
 
-def figure(counts: Sequence[Sequence[int]], classnames: Sequence[str], title: str) -> Figure:
+def figure(counts: Sequence[Sequence[int]], classnames: Sequence[str], title: str) -> Picture:
     """Counts (n_cls, n_cls), rows the true classes, shaded by their share of the row."""
     matrix = np.asarray(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2 + 0.4 * min(len(classnames), 40)
-    found = Figure(figsize=(side + 1, side), layout="constrained")
+    found = Picture(figsize=(side + 1, side), layout="constrained")
     axis = found.add_subplot()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 3]}..." for name in classnames]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
+from cilmp.picture import Picture
 from toolbox.files import atomic_path
 
 FINER = 8
@@ -18,10 +18,10 @@ def picture(image: Image.Image, heat: np.ndarray, title: str, path: Path) -> Non
         figure(image, heat, title).savefig(part, format="png", dpi=110)
 
 
-def figure(image: Image.Image, heat: np.ndarray, title: str) -> Figure:
+def figure(image: Image.Image, heat: np.ndarray, title: str) -> Picture:
     """Image and image under `heat` (rows, columns; 0..1) side by side."""
     smooth = Image.fromarray(np.uint8(255 * heat)).resize(image.size, Image.BICUBIC)
-    found = Figure(figsize=(8, 4.4), layout="constrained")
+    found = Picture(figsize=(8, 4.4), layout="constrained")
     left, right = found.subplots(1, 2)
     for axis in (left, right):
         axis.imshow(image)

@@ -110,7 +110,7 @@ class Run:
 
         Args:
             coverage: 0.9 gives sets that hold the true class for 90 % of images like the calibration ones; the run must be
-                calibrated (`cilmp calibrate`).
+                calibrated (`calibrate`).
             by_class: the same promise in each class.
 
         Raises:
@@ -129,6 +129,23 @@ class Run:
             shares = dict(zip(self.classnames, p[i].tolist(), strict=True))
             found.append(Prediction(name, self.classnames[order[0]], shares, members))
         return found
+
+    def calibrate(self, images: str | Path, coverage: float | Sequence[float] = 0.9, temperature: bool = False) -> None:
+        """Measure the run on images that it has not seen, so that `predict(..., coverage=...)` gives sets.
+
+        Args:
+            images: a folder with a folder a class, or a part of the run's own data: "val" or "test".
+            temperature: put probabilities right too, by one half of the images.
+
+        Raises:
+            UserError: the run has seen some of the images, or they are too few or of other classes.
+        """
+        from benchmark.calibrate import main
+
+        wanted = [coverage] if isinstance(coverage, int | float) else coverage
+        words = [str(self.folder), "--images", str(images), "--coverage", *map(str, wanted)]
+        with redirect_stdout(io.StringIO()):
+            main([*words, "--temperature"] if temperature else words)
 
     def plot_confusion(self) -> "Figure":
         """The confusion matrix of the test part, counts; rows are the true classes."""

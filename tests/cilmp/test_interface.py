@@ -43,11 +43,9 @@ def test_predictions_are_those_of_the_command(run, here):
 
 
 def test_sets_need_a_calibration(run, here):
-    from benchmark.calibrate import main as calibrate
-
     with pytest.raises(UserError, match=r"no conformal\.json in"):
         run.predict(cells(here, 1), coverage=0.9)
-    calibrate([str(run.folder), "--images", "val"])
+    run.calibrate("val")
     for p in run.predict(cells(here, 5), coverage=0.9):
         assert p.members is not None and set(p.members) <= set(run.classnames)
         assert [p.probabilities[name] for name in p.members] == sorted(
@@ -60,6 +58,7 @@ def test_sets_need_a_calibration(run, here):
 def test_pictures(run, here):
     confusion = run.plot_confusion()
     counts = np.array(run.result["metrics"]["confusion"])
+    assert confusion._repr_png_().startswith(b"\x89PNG")
     drawn = [text.get_text() for text in confusion.axes[0].texts]
     assert drawn == [str(n) for n in counts.flatten()]
     explained = run.explain(cells(here, 1)[0], label=run.classnames[3])
