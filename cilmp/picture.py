@@ -10,5 +10,5 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         content = io.BytesIO()
-        self.savefig(content, format="png", dpi=80)
+        self.savefig(content, format="png", dpi=60)
         return content.getvalue()
