@@ -17,6 +17,7 @@ VERBS = {
     "explain": "heat maps of what a run looked at, or with --words what it learned",
     "calibrate": "what prediction sets need: a run measured on images it has not seen",
     "verify": "test a run again and compare with what it wrote",
+    "share": "hand a run on: weights, rows, configuration, model card; to a folder or the hub",
     "data": "list, prepare, check, sums: data sets",
     "llm": "extract, show, import, describe, sentences: what a language model knows of a class",
     "list": "methods, backbones, datasets, llms, configs, plans: a line each",

@@ -54,7 +54,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path, classnames: Sequence[str] | None = None, epoch: int | None = None) -> "Run":
-        """Open the run in `folder`.
+        """Open the run in `folder`, or at hub:ORG/NAME (see `cilmp share`).
 
         Args:
             classnames: other classes than those it was trained on, for methods whose prompts carry over.
@@ -64,7 +64,10 @@ class Run:
             UserError: there is no finished run, its method is not here, or it is bound to its classes.
         """
         import trainers  # noqa: F401  registers the methods
+        from cilmp.sharing import fetched
         from trainers.life.saved import open_run
+
+        folder = fetched(folder)
 
         with redirect_stdout(io.StringIO()):  # what a run prints at its start
             saved = open_run(folder, list(classnames) if classnames else None, epoch)
