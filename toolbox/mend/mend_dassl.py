@@ -11,6 +11,7 @@ Nothing on disk is changed. `prepare` runs before `import dassl`, `mend` after i
 - `np.int` is gone from NumPy; old forms of `addmm_` and `addcmul_` (in RAdam) are on their way out of torch, and top-k
   accuracy views memory that is no longer contiguous.
 - The confusion matrix was saved as a NumPy pickle, which torch.load refuses.
+- Registries are filled by our packages when they are first looked into, as on the bundled toolbox (`toolbox.registries`).
 - Unknown names and unreadable images get one clear line, and bars are shown only on a terminal, as on the bundled toolbox.
 """
 
@@ -33,6 +34,7 @@ from toolbox.errors import UserError, nearest
 from toolbox.mend import dassl_05, warmup
 from toolbox.mend.prograd import ProGradStep
 from toolbox.mend.resumable import Resumable
+from toolbox.registries import fill
 
 _OPTIONAL = {"wilds": "get_dataset", "pandas": "read_csv", "gdown": "download"}  # package: what Dassl takes from it
 _REGISTRIES = {  # module that builds things by name: what the things are called
@@ -63,6 +65,7 @@ def mend() -> None:
         return
     dassl.mended = True
     dassl_05.fill(_replace_everywhere)
+    _mend_registries()
     _mend_checkpoints()
     _mend_optim()
     _mend_numbers()
@@ -75,6 +78,22 @@ def mend() -> None:
 
 def _not_installed(name: str, *args: Any, **kwargs: Any) -> None:
     raise UserError(f"this data set needs the package {name}: pip install {name}")
+
+
+def _mend_registries() -> None:
+    from dassl.utils.registry import Registry
+
+    for name in ("get", "registered_names"):
+        setattr(Registry, name, _filled_first(getattr(Registry, name)))
+
+
+def _filled_first(method: Callable) -> Callable:
+    @wraps(method)
+    def wrapper(registry: Any, *args: Any) -> Any:
+        fill(registry._name)
+        return method(registry, *args)
+
+    return wrapper
 
 
 def _mend_checkpoints() -> None:

@@ -8,20 +8,23 @@ could not be compared.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
-from trainers.golden.compare import by_recorded_name, compare
-from trainers.golden.programs import PROGRAMS
-from trainers.life.config import methods
 
 WITHIN, DIFFERENT, NOT_COMPARED = range(3)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m trainers.golden", description=__doc__.splitlines()[0])
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=program("python -m trainers.golden"), description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="+", metavar="FILE.npz")
-    files = parser.parse_args().files
+    files = parser.parse_args(argv).files
+    from trainers.golden.compare import by_recorded_name  # only now: methods take seconds
+    from trainers.golden.programs import PROGRAMS
+    from trainers.life.config import methods
+
     known = by_recorded_name([*methods(), *PROGRAMS])
     results = [_compared(file, known) for file in files]
     print(f"{results.count(WITHIN)} of {len(files)} recordings within tolerance")
@@ -29,6 +32,8 @@ def main() -> int:
 
 
 def _compared(file: str, known: dict[str, type]) -> int:
+    from trainers.golden.compare import compare
+
     try:
         return WITHIN if compare(file, known) else DIFFERENT
     except UserError as error:
