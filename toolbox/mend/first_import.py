@@ -34,7 +34,9 @@ class _Once(MetaPathFinder):
 
 def _spec_of(module: ModuleType) -> ModuleSpec:
     loader = _Ready(module)
-    return spec_from_loader(module.__name__, loader, is_package=hasattr(module, "__path__"))
+    spec = spec_from_loader(module.__name__, loader, is_package=hasattr(module, "__path__"))
+    module.__spec__ = spec  # Python takes this one where the module is there already, and would load it a second time
+    return spec
 
 
 class _Ready(Loader):
