@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainers.life.saved import SavedRun
+    from vlm.prompts.prompted import PromptedCLIP
 
 BATCH = 32
 
@@ -81,6 +82,11 @@ class Run:
     def folder(self) -> Path:
         """With result.json, log.txt, predictions.npz and the weights."""
         return self._saved.folder
+
+    @property
+    def model(self) -> "PromptedCLIP":
+        """The trained module, in evaluation mode: preprocessed images in, logits out."""
+        return self._saved.model
 
     @property
     def classnames(self) -> list[str]:

@@ -66,7 +66,7 @@ class ViT(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """Images (batch, 3, height, width) to tokens [CLS][patches], (batch, 1 + patches, width), after ln_pre."""
         patches = self.conv1(images.to(self.dtype)).flatten(2).transpose(1, 2)
-        cls = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        cls = self.class_embedding.to(patches.dtype).expand(patches.shape[0], 1, -1)
         x = torch.cat([cls, patches], dim=1) + self.positional_embedding.to(patches.dtype)
         return self.ln_pre(x)
 
@@ -119,7 +119,7 @@ class ViT(nn.Module):
         prompt = (self.ln_pre(prompt) if i == 0 else prompt)[None]
         if i == len(prompts) - 1 and i < self.depth - 1:
             # The deeper layers go on from what this one makes of its prompts, so from here they are ordinary tokens.
-            return torch.cat([x, prompt.expand(len(x), -1, -1)], dim=1), None
+            return torch.cat([x, prompt.expand(x.shape[0], -1, -1)], dim=1), None
         return x, self.blocks[i].kv(prompt)
 
     def _block(self, block: Block, x: Tensor, context: Tensor | None) -> Tensor:
@@ -128,7 +128,7 @@ class ViT(nn.Module):
 
     @staticmethod
     def _keys(kv: Tensor, context: Tensor | None) -> Tensor:
-        return kv if context is None else torch.cat([kv, context.expand(len(kv), -1, -1)], dim=1)
+        return kv if context is None else torch.cat([kv, context.expand(kv.shape[0], -1, -1)], dim=1)
 
 
 class ResNet(nn.Module):
