@@ -19,6 +19,7 @@ VERBS = {
     "verify": "test a run again and compare with what it wrote",
     "share": "hand a run on: weights, rows, configuration, model card; to a folder or the hub",
     "export": "a run as a program of its own: onnx, torchscript, pt2",
+    "serve": "one page to drop an image on, and a JSON endpoint",
     "data": "list, prepare, check, sums: data sets",
     "llm": "extract, show, import, describe, sentences: what a language model knows of a class",
     "list": "methods, backbones, datasets, llms, configs, plans: a line each",

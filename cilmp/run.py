@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from datasets.reading import Reading
     from trainers.life.saved import SavedRun
     from vlm.prompts.prompted import PromptedCLIP
 
@@ -103,6 +104,11 @@ class Run:
         """On the test part, 0 to 100; per class and as a confusion matrix: `result["metrics"]`."""
         return {name: value for name, value in self.result["metrics"].items() if isinstance(value, int | float)}
 
+    @property
+    def reading(self) -> "Reading":
+        """How the run read its images, for `datasets.images.read_image`."""
+        return self._saved.reading
+
     def logits(self, images: "str | Path | Image.Image | Sequence") -> "np.ndarray":
         """(n, n_cls) in float32, in the order of `images`. Raises UserError for a file that cannot be read."""
         import numpy as np
@@ -179,6 +185,10 @@ class Run:
         c = int(p.argmax()) if target is None else int(target)
         title = f"{self.classnames[c]}: {100 * p[c]:.1f} %  ({self.result['method']}, research use only)"
         return figure(visible_part(picture, self._saved.model.clip.image_size), heat[0].cpu().numpy(), title)
+
+    def check_coverage(self, coverage: float | None) -> None:
+        """Raise UserError where `predict(..., coverage=coverage)` would."""
+        self._calibration(coverage)
 
     def _calibration(self, coverage: float | None) -> Any:
         if coverage is None:

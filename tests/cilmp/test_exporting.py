@@ -57,7 +57,7 @@ def test_names_and_licence_are_in_the_file_itself(run, tmp_path):
 
 def test_what_differs_is_not_kept(run, tmp_path, monkeypatch):
     monkeypatch.setitem(exporting._WRITERS, "pt2", lambda program, *_: lambda batch: program(batch) + 1)
-    with pytest.raises(UserError, match="logits differ by .* so it is not kept"):
+    with pytest.raises(UserError, match=r"logits differ by .* so it is not kept"):
         exporting.export(run, "pt2", tmp_path / "model")
     assert not any(tmp_path.iterdir())
 
