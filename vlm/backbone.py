@@ -13,7 +13,8 @@ from toolbox.errors import UserError
 from vlm.loading.weights import fill
 from vlm.towers.attention import causal_mask
 from vlm.towers.block import LayerNorm
-from vlm.towers.build import image_tower, text_tower
+from vlm.towers.build import check_text, clip_vocabulary, image_tower, text_tower
+from vlm.towers.whole import WholeImage
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -27,6 +28,7 @@ class Backbone(nn.Module):
         image: image tower; `image(images, prompts)` gives normalised features (batch, embed_dim).
         text: text tower; see `vlm.towers.text`.
         logit_scale: the log of the temperature's inverse, a frozen scalar.
+        logit_bias: what is added to every logit (SigLIP), a frozen scalar, or None.
         image_size: pixels a side.
         mean, std: normalisation of RGB values in 0..1.
         templates: prompts that its authors used, each with one {}; empty where they say none.
@@ -42,11 +44,14 @@ class Backbone(nn.Module):
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
         templates: Sequence[str] = (),
+        logit_bias: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.image, self.text = image, text
         self.logit_scale = nn.Parameter(logit_scale.detach().clone().float().reshape(()))
+        bias = None if logit_bias is None else nn.Parameter(logit_bias.detach().clone().float().reshape(()))
+        self.register_parameter("logit_bias", bias)
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.templates = tuple(templates)
@@ -77,9 +82,13 @@ class Backbone(nn.Module):
         return copied
 
     def _kept(self) -> set[int]:
-        """Parameters that stay in float32 whatever the rest: LayerNorms and the temperature."""
-        norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm))
-        return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale)}
+        """Parameters that stay in float32 whatever the rest: LayerNorms, the temperature and the bias.
+
+        Towers that are used whole norm in their own way, some only in the precision of their weights.
+        """
+        whole = {id(m) for tower in self.modules() if isinstance(tower, WholeImage) for m in tower.modules()}
+        norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) and id(m) not in whole)
+        return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale), id(self.logit_bias)}
 
     def cast(self, dtype: torch.dtype) -> "Backbone":
         """Weights in `dtype`, in place; LayerNorms and the temperature stay in float32."""
@@ -153,21 +162,17 @@ def _text_sizes(state: dict[str, Tensor]) -> open_clip.CLIPTextCfg:
     )
 
 
-def from_open_clip_model(name: str, model: nn.Module, tokenizer=None, mean=None, std=None) -> Backbone:
-    """A backbone over an open_clip `CLIP` (causal text tower; ViT or ResNet image tower).
+def from_open_clip_model(name: str, model: nn.Module) -> Backbone:
+    """A backbone over an open_clip `CLIP` with CLIP's own tokeniser.
 
     Raises:
-        UserError: the model pools or attends in a way prompts cannot enter; what is different is said.
+        UserError: the text tower pools or attends in a way prompts cannot enter; what is different is said.
     """
-    return Backbone(
-        name,
-        image_tower(name, model.visual),
-        text_tower(name, getattr(model, "text", model), tokenizer or open_clip.SimpleTokenizer()),
-        model.logit_scale,
-        _side(model.visual.image_size),
-        mean or CLIP_MEAN,
-        std or CLIP_STD,
-    )
+    text = getattr(model, "text", model)
+    check_text(name, text)
+    image = image_tower(model.visual)
+    tower = text_tower(text, clip_vocabulary(text))
+    return Backbone(name, image, tower, model.logit_scale, _side(model.visual.image_size))
 
 
 def _side(size: int | tuple[int, int]) -> int:

@@ -159,7 +159,7 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
     """Deep visual prompts from N(0, 0.02).
 
     Raises:
-        UserError: the image tower takes no prompts (a ResNet), or is not as deep.
+        UserError: the image tower takes no prompts (a ResNet, a ConvNeXt), or is not as deep.
     """
     check_takes_prompts(clip)
     check_n_ctx(n_ctx, "vision")
@@ -168,8 +168,9 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
 
 
 def check_takes_prompts(clip: Backbone) -> None:
-    """Raises UserError if the image tower takes no visual prompts (a ResNet)."""
+    """Raises UserError if the image tower takes no visual prompts (a ResNet, a ConvNeXt)."""
     if not clip.image.takes_prompts:
         raise UserError(
-            f"backbone {clip.name} has a ResNet image tower, which takes no visual prompts; choose a ViT, such as ViT-B/16"
+            f"backbone {clip.name} has a {clip.image.kind} image tower, which takes no visual prompts; choose a ViT, such as "
+            "ViT-B/16"
         )

@@ -1,4 +1,4 @@
-"""CLIP's image towers: a ViT with deep visual prompts, and the ResNets without.
+"""CLIP's ViT with deep visual prompts; image towers without places for them are in `vlm.towers.whole`.
 
 Where a layer's prompts are replaced before the next layer, nobody reads their output: they enter as keys and values only,
 once for the whole batch. After the last layer only CLS is read, so that layer asks one query an image. Weights are frozen,
@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toolbox.errors import UserError
 from vlm.towers.attention import attend
 from vlm.towers.block import Block, LayerNorm, unit
 
@@ -129,30 +128,3 @@ class ViT(nn.Module):
     @staticmethod
     def _keys(kv: Tensor, context: Tensor | None) -> Tensor:
         return kv if context is None else torch.cat([kv, context.expand(len(kv), -1, -1)], dim=1)
-
-
-class ResNet(nn.Module):
-    """CLIP's ModifiedResNet as loaded: it has no tokens, so it takes no visual prompts."""
-
-    takes_prompts = False
-    width = 0
-    depth = 0
-
-    def __init__(self, visual: nn.Module) -> None:
-        super().__init__()
-        self.visual = visual
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.visual.conv1.weight.dtype
-
-    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = (), normalised: bool = True) -> Tensor:
-        """Image features, (batch, embed_dim), of length 1 unless told otherwise.
-
-        Raises:
-            UserError: prompts were given.
-        """
-        if len(prompts):
-            raise UserError("a ResNet image tower takes no visual prompts; choose a ViT backbone, such as ViT-B/16")
-        features = self.visual(images.to(self.dtype))
-        return unit(features) if normalised else features.float()
