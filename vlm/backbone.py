@@ -14,7 +14,7 @@ from vlm.loading.weights import fill
 from vlm.towers.attention import causal_mask
 from vlm.towers.block import LayerNorm
 from vlm.towers.build import check_text, clip_vocabulary, image_tower, text_tower
-from vlm.towers.whole import WholeImage
+from vlm.towers.whole import Whole
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -86,7 +86,7 @@ class Backbone(nn.Module):
 
         Towers that are used whole norm in their own way, some only in the precision of their weights.
         """
-        whole = {id(m) for tower in self.modules() if isinstance(tower, WholeImage) for m in tower.modules()}
+        whole = {id(m) for tower in self.modules() if isinstance(tower, Whole) for m in tower.modules()}
         norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) and id(m) not in whole)
         return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale), id(self.logit_bias)}
 

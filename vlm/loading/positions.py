@@ -33,15 +33,15 @@ def resize(clip: Backbone, image_size: int) -> None:
             f"{near}"
         )
     module = tower if vit else tower.visual.attnpool
-    resized = resized_grid(module.positional_embedding, image_size // patch)
+    resized = resized_grid(module.positional_embedding, image_size // patch, tower.prefix if vit else 1)
     module.positional_embedding = nn.Parameter(resized, requires_grad=False)
     clip.image_size = image_size
 
 
 @torch.no_grad()
-def resized_grid(positions: Tensor, grid: int) -> Tensor:
-    """Position embeddings (1 + n * n, width) for another grid, (1 + grid * grid, width)."""
-    first, rest = positions[:1], positions[1:]
+def resized_grid(positions: Tensor, grid: int, prefix: int) -> Tensor:
+    """Position embeddings (prefix + n * n, width) for another grid, (prefix + grid * grid, width)."""
+    first, rest = positions[:prefix], positions[prefix:]
     n = round(len(rest) ** 0.5)
     image = rest.T.reshape(1, -1, n, n)
     image = F.interpolate(image.float(), (grid, grid), mode="bicubic", antialias=True, align_corners=False)

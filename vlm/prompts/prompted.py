@@ -174,3 +174,13 @@ def check_takes_prompts(clip: Backbone) -> None:
             f"backbone {clip.name} has a {clip.image.kind} image tower, which takes no visual prompts; choose a ViT, such as "
             "ViT-B/16"
         )
+
+
+def check_reads_cls(clip: Backbone) -> None:
+    """Raises UserError if the image tower is no ViT that is read at CLS."""
+    check_takes_prompts(clip)
+    if not clip.image.reads_cls:
+        raise UserError(
+            f"backbone {clip.name} pools its image tokens; this method reads CLS and each patch alike: choose a ViT with CLS, "
+            "such as ViT-B/16"
+        )

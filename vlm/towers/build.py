@@ -12,11 +12,11 @@ from timm.models.vision_transformer import VisionTransformer as TimmViT
 from torch import nn
 
 from toolbox.errors import UserError
-from vlm.towers.block import from_open_clip, from_timm
+from vlm.towers.block import LayerNorm, from_open_clip, from_timm
 from vlm.towers.clip_text import ClipText
 from vlm.towers.tokens import ClipVocabulary, Vocabulary
-from vlm.towers.vision import ViT
-from vlm.towers.whole import WholeImage
+from vlm.towers.vision import MeanPool, ViT
+from vlm.towers.whole import WholeImage, WholePool
 
 READ_AT = {"argmax": "end", "eos": "end", "first": "first", "last": "last"}
 """open_clip's words for how a text tower is read, and ours. CLIP's end token has the highest number of all."""
@@ -27,16 +27,41 @@ def image_tower(visual: nn.Module) -> ViT | WholeImage:
     if not _is_plain_vit(visual):
         return WholeImage(visual)
     if isinstance(visual, TimmModel):
-        trunk = visual.trunk
-        blocks = [from_timm(block) for block in trunk.blocks]
-        ln_pre = trunk.norm_pre if isinstance(trunk.norm_pre, nn.LayerNorm) else None
-        cls, positions = nn.Parameter(trunk.cls_token[0, 0]), nn.Parameter(trunk.pos_embed[0])
-        proj = nn.Parameter(visual.head.proj.weight.T)
-        return ViT(trunk.patch_embed.proj, cls, positions, ln_pre, blocks, trunk.norm, proj)
+        return _timm_vit(visual)
     blocks = [from_open_clip(block) for block in visual.transformer.resblocks]
     ln_pre = visual.ln_pre if isinstance(visual.ln_pre, nn.LayerNorm) else None
     embedding = (visual.conv1, visual.class_embedding, visual.positional_embedding)
-    return ViT(*embedding, ln_pre, blocks, visual.ln_post, visual.proj)
+    if visual.pool_type == "tok":
+        return ViT(*embedding, ln_pre, blocks, visual.ln_post, visual.proj)
+    if visual.final_ln_after_pool:
+        return ViT(*embedding, ln_pre, blocks, None, visual.proj, MeanPool(1, LayerNorm(visual.ln_post)))
+    return ViT(*embedding, ln_pre, blocks, visual.ln_post, visual.proj, MeanPool(1, nn.Identity()))
+
+
+def _timm_vit(visual: TimmModel) -> ViT:
+    trunk = visual.trunk
+    blocks = [from_timm(block) for block in trunk.blocks]
+    cls = nn.Parameter(trunk.cls_token[0, 0]) if trunk.cls_token is not None else None
+    embedding = (trunk.patch_embed.proj, cls, nn.Parameter(trunk.pos_embed[0]), _norm(trunk.norm_pre), blocks)
+    if trunk.global_pool == "token":
+        return ViT(*embedding, _norm(trunk.norm), _timm_end(visual))
+    pool = WholePool(trunk.attn_pool) if trunk.global_pool == "map" else MeanPool(trunk.num_prefix_tokens, nn.Identity())
+    if isinstance(trunk.fc_norm, nn.LayerNorm):
+        pool = nn.Sequential(pool, LayerNorm(trunk.fc_norm))
+    return ViT(*embedding, _norm(trunk.norm), _timm_end(visual), pool)
+
+
+def _norm(norm: nn.Module) -> nn.LayerNorm | None:
+    return norm if isinstance(norm, nn.LayerNorm) else None
+
+
+def _timm_end(visual: TimmModel) -> nn.Parameter | nn.Module | None:
+    """What follows the pooled token: open_clip's head or timm's, of which a tower has one."""
+    head = visual.head if len(visual.head) else visual.trunk.head
+    last = getattr(head, "proj", None)
+    if isinstance(last, nn.Linear) and last.bias is None:
+        return nn.Parameter(last.weight.T)
+    return None if isinstance(head, nn.Identity) else head
 
 
 def text_tower(text: nn.Module, vocabulary: Vocabulary) -> ClipText:
@@ -68,29 +93,30 @@ def sees_padding(text: nn.Module) -> bool:
 
 
 def _is_plain_vit(visual: nn.Module) -> bool:
-    """Whether it is a ViT of pre-norm blocks that is read at CLS, then projected: the kind that can be opened up."""
+    """Whether it is a ViT of pre-norm blocks whose tokens are read at CLS or pooled: the kind that can be opened up."""
     if isinstance(visual, TimmModel):
         return _is_plain_timm(visual)
     return (
         isinstance(visual, VisionTransformer)
         and visual.attn_pool is None
-        and visual.pool_type == "tok"
+        and visual.pool_type in ("tok", "avg")
         and all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
     )
 
 
 def _is_plain_timm(visual: TimmModel) -> bool:
-    trunk, proj = visual.trunk, getattr(visual.head, "proj", None)
-    if type(trunk) is not TimmViT or trunk.global_pool != "token" or trunk.num_prefix_tokens != 1 or trunk.no_embed_class:
+    trunk = visual.trunk
+    if type(trunk) is not TimmViT or trunk.global_pool not in ("token", "map", "avg") or trunk.no_embed_class:
         return False
     blocks = all(
         type(b) is TimmBlock and isinstance(b.attn.q_norm, nn.Identity) and b.attn.qkv.bias is not None
         for b in trunk.blocks
     )
-    norms = isinstance(trunk.norm, nn.LayerNorm) and isinstance(trunk.fc_norm, nn.Identity)
+    norms = all(isinstance(n, nn.LayerNorm | nn.Identity) for n in (trunk.norm, trunk.fc_norm, trunk.norm_pre))
     patches = isinstance(getattr(trunk.patch_embed, "proj", None), nn.Conv2d)
-    projected = isinstance(trunk.head, nn.Identity) and proj is not None and proj.bias is None
-    return blocks and norms and patches and projected
+    tokens = trunk.num_prefix_tokens == (trunk.cls_token is not None) and not trunk.pool_include_prefix
+    one_end = not len(visual.head) or isinstance(trunk.head, nn.Identity)
+    return blocks and norms and patches and tokens and one_end and trunk.pos_embed is not None
 
 
 def check_text(name: str, text: nn.Module) -> None:

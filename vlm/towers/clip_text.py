@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vlm.towers.block import Block, LayerNorm, unit
+from vlm.towers.block import Block, LayerNorm, projected, unit
 from vlm.towers.text import TextTower
 from vlm.towers.tokens import Vocabulary
 
@@ -54,9 +54,5 @@ class ClipText(TextTower):
         return words + self.positional_embedding[where].to(self.dtype)
 
     def project(self, x: Tensor, normalised: bool = True) -> Tensor:
-        x, projection = self.ln_final(x), self.text_projection
-        if isinstance(projection, nn.Linear):
-            features = projection(x)
-        else:
-            features = x if projection is None else x @ projection
+        features = projected(self.ln_final(x), self.text_projection)
         return unit(features) if normalised else features.float()

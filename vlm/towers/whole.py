@@ -1,4 +1,4 @@
-"""Image towers used as they were loaded: what is put between their layers would have no place, so they take no prompts."""
+"""What is used as it was loaded: image towers without places for prompts between their layers, and pools over tokens."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,22 @@ from toolbox.errors import UserError
 from vlm.towers.block import unit
 
 
-class WholeImage(nn.Module):
+class Whole(nn.Module):
+    """Computes in the precision of its own weights, norms included."""
+
+
+class WholePool(Whole):
+    """A pool over an image's tokens, (batch, tokens, width) -> (batch, width), as it was loaded."""
+
+    def __init__(self, pool: nn.Module) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(x)
+
+
+class WholeImage(Whole):
     """A frozen image tower of any kind: CLIP's ResNets, ConvNeXt, EVA, FastViT, ViTs that pool over queries or patches.
 
     Args:
