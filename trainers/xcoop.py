@@ -122,7 +122,7 @@ class XCoOpModel(PromptedCLIP):
     def loss_parts(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, n_cls), and (3,): cross-entropies of images, of clinical sentences and of their tokens."""
         raw = self.raw_texts()
-        logits = cosine_logits(self.image_features(images), unit(raw).mean(0), self.log_scale())
+        logits = self.logits(self.image_features(images), unit(raw).mean(0))
         own = torch.arange(self.n_cls, device=logits.device)
         aligned = (self.sentence_logits(raw), self.token_logits())
         return logits, torch.stack([F.cross_entropy(logits, labels), *(F.cross_entropy(a, own) for a in aligned)])

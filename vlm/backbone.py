@@ -78,24 +78,36 @@ class Backbone(nn.Module):
             for p in self.parameters()
         }
         copied = copy.deepcopy(self, done).to(device)
+        copied._cast_tables(dtype)
         copied.__dict__["weights_hash"] = hash_of_original
         return copied
 
     def _kept(self) -> set[int]:
-        """Parameters that stay in float32 whatever the rest: LayerNorms, the temperature and the bias.
+        """Parameters that stay in float32 whatever the rest: norms, the temperature and the bias.
 
-        Towers that are used whole norm in their own way, some only in the precision of their weights.
+        Towers that are used whole have LayerNorms of other kinds, some of which compute only in the precision of their weights.
         """
         whole = {id(m) for tower in self.modules() if isinstance(tower, Whole) for m in tower.modules()}
-        norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) and id(m) not in whole)
+        norms = [m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) and id(m) not in whole]
+        norms += [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale), id(self.logit_bias)}
 
+    def _cast_tables(self, dtype: torch.dtype) -> None:
+        """What towers that are used whole keep beside their weights (EVA's rotations), in `dtype`, in place."""
+        for tower in (m for m in self.modules() if isinstance(m, Whole)):
+            for module in tower.modules():
+                if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    for name, table in module.named_buffers(recurse=False):
+                        if table.is_floating_point():
+                            setattr(module, name, table.to(dtype))
+
     def cast(self, dtype: torch.dtype) -> "Backbone":
-        """Weights in `dtype`, in place; LayerNorms and the temperature stay in float32."""
+        """Weights in `dtype`, in place; norms and the temperature stay in float32."""
         kept = self._kept()
         for p in self.parameters():
             if id(p) not in kept:
                 p.data = p.data.to(dtype)
+        self._cast_tables(dtype)
         return self
 
     @cached_property

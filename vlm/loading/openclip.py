@@ -180,7 +180,9 @@ def _vocabulary(name: str, text_cfg: dict, text: nn.Module, fetch: Callable[...,
     if not sees_padding(text):
         vocabulary.fill = None
     if pool_type(text) == "argmax" or (pool_type(text) == "eos" and vocabulary.end != text.eos_id):
-        raise UserError(f"backbone {name}: the tokeniser at {source!r} does not end texts with the token that its tower reads")
+        raise UserError(
+            f"backbone {name}: the tokeniser at {source!r} does not end texts with the token that its tower reads"
+        )
     return vocabulary
 
 

@@ -45,7 +45,9 @@ def _timm_vit(visual: TimmModel) -> ViT:
     embedding = (trunk.patch_embed.proj, cls, nn.Parameter(trunk.pos_embed[0]), _norm(trunk.norm_pre), blocks)
     if trunk.global_pool == "token":
         return ViT(*embedding, _norm(trunk.norm), _timm_end(visual))
-    pool = WholePool(trunk.attn_pool) if trunk.global_pool == "map" else MeanPool(trunk.num_prefix_tokens, nn.Identity())
+    pool = (
+        WholePool(trunk.attn_pool) if trunk.global_pool == "map" else MeanPool(trunk.num_prefix_tokens, nn.Identity())
+    )
     if isinstance(trunk.fc_norm, nn.LayerNorm):
         pool = nn.Sequential(pool, LayerNorm(trunk.fc_norm))
     return ViT(*embedding, _norm(trunk.norm), _timm_end(visual), pool)

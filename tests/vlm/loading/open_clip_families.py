@@ -47,7 +47,9 @@ def open_clip_family(folder: Path, vision: dict, text: dict, takes_visual_prompt
         options = text.get("tokenizer_kwargs", {})
         tokens = open_clip.tokenizer.HFTokenizer(text["hf_tokenizer_name"], text["context_length"], **options)
     size = vision["image_size"]
-    return Family(str(folder), size, model.encode_image, lambda t: model.encode_text(tokens(list(t))), takes_visual_prompts)
+    return Family(
+        str(folder), size, model.encode_image, lambda t: model.encode_text(tokens(list(t))), takes_visual_prompts
+    )
 
 
 def write_sentence_pieces(folder: Path) -> Path:
@@ -112,8 +114,4 @@ def metaclip2(folder: Path) -> Family:
     return open_clip_family(folder, VISION, text)
 
 
-OPEN_CLIP_FAMILIES = {
-    f.__name__: f for f in (siglip, clipa, mobileclip, mobileclip2_l, eva_clip, convnext, metaclip2)
-}
-
-
+OPEN_CLIP_FAMILIES = {f.__name__: f for f in (siglip, clipa, mobileclip, mobileclip2_l, eva_clip, convnext, metaclip2)}
