@@ -3,13 +3,15 @@
 import argparse
 import sys
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line to arguments; what remains, KEY VALUE pairs, is `opts`."""
     p = argparse.ArgumentParser(
-        description=__doc__, epilog="With --trainer NAME --help, the method's own keys too; `python -m trainers.list`."
+        prog=program("train.py"),
+        description=__doc__,
+        epilog="With --trainer NAME --help, the method's own keys too; `python -m cilmp list methods`.",
     )
     p.add_argument("--root", default="", help="path to the data sets")
     p.add_argument("--output-dir", default="", help="output directory")
@@ -81,6 +83,19 @@ def differences(argv: list[str], result: dict) -> list[str]:
     return compare(result, args, setup_cfg(args))
 
 
+def check_needs(argv: list[str]) -> None:
+    """Pass if the rows and files that the command line's run needs are there; nothing is read or run besides.
+
+    Raises:
+        UserError: one is not, or other bad input, in one sentence.
+    """
+    args = _ready(argv)
+    from trainers.life.config import setup_cfg
+    from trainers.life.fingerprint import check_needs as check
+
+    check(setup_cfg(args))
+
+
 def _ready(argv: list[str] | None) -> argparse.Namespace:
     """The arguments, with methods and data sets registered and a configuration chosen."""
     args = parse(argv)
@@ -94,8 +109,9 @@ def _ready(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    run()
+def main(argv: list[str] | None = None) -> None:
+    """The command."""
+    run(argv)
 
 
 if __name__ == "__main__":

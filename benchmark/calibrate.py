@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmark.calibration import Calibration
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, measures
 from toolbox.errors import UserError, nearest
 from toolbox.files import check_writable
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     text, _, more = __doc__.partition("\n")
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark.calibrate",
+        prog=program("python -m benchmark.calibrate"),
         description=text + "\n" + more,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isnan
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,24 @@ class Calibration:
         counts = tuple(np.bincount(labels, minlength=n_cls).tolist())
         return cls(result[KEY], score, temperature, names, counts, found, tuple(sorted(images)), epoch)
 
+    def check(self) -> None:
+        """Raises ValueError where a field holds what no calibration gives: a seal can be put on anything."""
+        n_cls, lists = len(self.classnames), [of_classes for _, of_classes in self.thresholds.values()]
+        taus = [tau for overall, of_classes in self.thresholds.values() for tau in (overall, *of_classes)]
+        for right, what in (
+            (
+                all(isinstance(text, str) for text in (*self.classnames, *self.images)),
+                "classes and images must be texts",
+            ),
+            (all(type(n) is int and n >= 0 for n in self.counts), "counts must be whole numbers"),
+            (all(len(of) == n_cls for of in (self.counts, *lists)), f"not everything is said of {n_cls} classes"),
+            (0 < self.temperature < inf, "the temperature must be above 0"),
+            (not any(isnan(tau) for tau in taus), "a threshold is no number"),
+            (self.epoch is None or (type(self.epoch) is int and self.epoch >= 0), "epoch must be a whole number"),
+        ):
+            if not right:
+                raise ValueError(what)
+
     @property
     def n(self) -> int:
         """Calibration images."""
@@ -102,7 +120,7 @@ class Calibration:
         Raises:
             UserError: there is none, it is damaged or edited, or of another run.
         """
-        path, remedy = folder / FILE, "calibrate again with `python -m benchmark.calibrate`"
+        path, remedy = folder / FILE, "calibrate again with `python -m cilmp calibrate`"
         try:
             value = parse_json(path.read_text(encoding="utf-8"), finite=True)
             check_seal(value, path, remedy)
@@ -121,6 +139,7 @@ class Calibration:
                 **kept,
                 epoch=value["epoch"],
             )
+            found.check()
         except FileNotFoundError as error:
             raise UserError(f"no {FILE} in {folder}: a run says nothing of coverage until you {remedy}") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -32,7 +32,7 @@ class Configs:
 
         Raises UserError for an unknown method or file, or where none of these is there.
         """
-        stems = self._stems(method)
+        stems = self.stems(method)
         published = {plain(key): stem for key, stem in self.defaults.get(method, {}).items()}
         candidates = [published.get(plain(f"{backbone} {protocol}")), published.get(plain(backbone))]
         candidates += [*(stem for stem in stems if plain(stem) == plain(backbone)), "default"]
@@ -45,7 +45,8 @@ class Configs:
         hint = nearest(wanted or backbone, stems)
         raise UserError(f"{method} {problem} in {self.folder / 'trainers' / method}; {hint} (choose with CFG or --cfg)")
 
-    def _stems(self, method: str) -> list[str]:
+    def stems(self, method: str) -> list[str]:
+        """Configurations of a method. Raises UserError, with the nearest names, for an unknown one."""
         check_name(method, "method")
         stems = sorted(p.stem for p in (self.folder / "trainers" / method).glob("*.yaml"))
         if not stems:

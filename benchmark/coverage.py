@@ -11,39 +11,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import betabinom
 from tabulate import tabulate
 
 from benchmark.results import Result, read_predictions, read_results
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, fewest, measures, probabilities, rank, scores, sets, threshold
 from toolbox.errors import UserError
 
 SPLITS = 20
 BAND = 0.95
+HEADS = ("method", "score", "coverage", "classes a set", "empty", "class gap", "worst class", "within the band")
 SHOWN = ("coverage", "size", "empty", "gap", "worst")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.coverage", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog=program("python -m benchmark.coverage"), description=__doc__.partition("\n")[0]
+    )
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with finished runs below them")
-    add(
-        "--coverage", type=float, default=0.9, help="share of images whose set is to hold the true class (default: 0.9)"
-    )
+    add("--coverage", type=float, nargs="+", default=[0.9], help="shares of images whose set is to hold the true class")
     add("--splits", type=int, default=SPLITS, help=f"divisions of each test part (default: {SPLITS})")
     args = parser.parse_args(argv)
-    if not 0 < args.coverage < 1 or args.splits < 1:
-        raise UserError("give --coverage a share between 0 and 1, and --splits 1 or more")
+    if not all(0 < coverage < 1 for coverage in args.coverage) or args.splits < 1:
+        raise UserError("give --coverage shares between 0 and 1, and --splits 1 or more")
     groups: dict[tuple, list[Result]] = defaultdict(list)
     for result in read_results(args.folders):
         groups[result.dataset, result.subset, result.shots, result.method, result.variant].append(result)
-    for (dataset, subset, shots), rows in _tables(groups, args.coverage, args.splits).items():
-        images = "the whole training set" if shots == -1 else f"{shots} shots"
-        print(f"{dataset} ({subset}), {images}: coverage {args.coverage:g}, {args.splits} divisions a run, in percent")
-        heads = ("method", "score", "coverage", "classes a set", "empty", "class gap", "worst class", "within the band")
-        print(tabulate(rows, heads, floatfmt=".2f", disable_numparse=False), end="\n\n")
+    for coverage in args.coverage:
+        for (dataset, subset, shots), rows in _tables(groups, coverage, args.splits).items():
+            images = "the whole training set" if shots == -1 else f"{shots} shots"
+            print(f"{dataset} ({subset}), {images}: coverage {coverage:g}, {args.splits} divisions a run, in percent")
+            print(tabulate(rows, HEADS, floatfmt=".2f", disable_numparse=False), end="\n\n")
     return 0
 
 
@@ -77,6 +77,8 @@ def divided(
     Raises:
         UserError: half of the images are too few to calibrate.
     """
+    from scipy.stats import betabinom  # only now: this takes half a second
+
     half = len(labels) // 2
     if half < fewest(coverage):
         raise UserError(

@@ -74,6 +74,22 @@ def differences(job: Job, result: Mapping[str, Any], runner: str) -> list[str]:
     return importlib.import_module(runner.partition(":")[0]).differences(list(job.argv), result)
 
 
+def check_needs(jobs: Iterable[Job], runner: str) -> None:
+    """Pass if rows and files are there that the jobs need, one job of each kind; those that test another's run need none.
+
+    Raises:
+        UserError: something is not there: then no run is to begin.
+    """
+    kinds = {
+        (job.method, job.variant, job.cfg, job.dataset): job
+        for job in jobs
+        if job.after is None and job.method not in UNTRAINED
+    }
+    check = getattr(importlib.import_module(runner.partition(":")[0]), "check_needs", None)
+    for job in kinds.values() if check else ():
+        check(list(job.argv))
+
+
 def chains(jobs: Iterable[Job]) -> list[list[Job]]:
     """Group jobs so that each one stands behind the job it needs; a chain runs in order, chains in any order."""
     result: list[list[Job]] = []

@@ -18,7 +18,7 @@ from benchmark.jobs import ZERO_SHOT
 from benchmark.plan import Plan
 from benchmark.results import METRICS, read_results
 from benchmark.tables import unique
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text, check_writable
 from toolbox.words import shown
@@ -109,7 +109,9 @@ def _write(report: Report, out: Path) -> list[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=program("python -m benchmark.report"),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("folders", nargs="+", type=Path, help="folders with runs, at any depth")

@@ -21,13 +21,13 @@ from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
 from benchmark.engines.share import threads_of, workers_of
 from benchmark.execute import NEEDED, RUNNER, Outcome
-from benchmark.jobs import AGAIN, Job, OtherRun, chains, finished
+from benchmark.jobs import AGAIN, Job, OtherRun, chains, check_needs, finished
 from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
 from benchmark.protocols import jobs_of, with_every_method
 from benchmark.stopping import told_in_one_line
 from datasets.quotas import DRAWS
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.words import sentence
@@ -35,7 +35,7 @@ from toolbox.words import sentence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    args = _parser().parse_args(argv)
+    args = parser().parse_args(argv)
     plan = plan_of(args)
     jobs = jobs_of(plan, Configs(args.configs))
     if args.again:
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         program = "train.py" if Path.cwd() == ROOT else str(ROOT / "train.py")
         print("\n".join(shlex.join(["python", program, *job.argv]) for job in jobs))
         return 0
-    _check_root(plan)
+    check_root(plan)
     check_writable(plan.output, "give OUTPUT (--output) another folder")
     with told_in_one_line():
         return run_and_show(plan, jobs, args)
@@ -66,7 +66,7 @@ def run_and_show(plan: Plan, jobs: list[Job], args: argparse.Namespace) -> int:
     return (2 if all(o.user_error for o in failures) else 1) if failures else 0
 
 
-def _check_root(plan: Plan) -> None:
+def check_root(plan: Plan) -> None:
     """Refuse a data folder that is not there, also where results of all runs are; only a phantom is drawn into a new one.
 
     Raises:
@@ -113,6 +113,7 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[O
     if not pending:
         console.print(f"All {len(jobs)} results exist; nothing to run.", highlight=False)
         return outcomes
+    check_needs(pending, args.runner)
     console.print(f"{len(pending)} of {len(jobs)} runs to do (engine: {args.engine}).", highlight=False)
     live = Live(len(pending), console)
     if args.cpus is None:
@@ -178,11 +179,14 @@ def _say_failures(failures: list[Outcome], console: Console) -> None:
         console.print(sentence(f"error: {message} ({runs}{where})"), highlight=False, markup=False, soft_wrap=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmark.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(
+        prog=program("python -m benchmark.run"),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    add = p.add_argument
     add("plan", help=f"a plan file (.yaml), or a protocol: {', '.join(PROTOCOLS)}")
     add(
         "--methods",
@@ -207,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dry-run", action="store_true", help="print the commands and stop")
     add("--again", action="store_true", help="move folders that hold other runs aside (NAME.before-1) and run anew")
     add("--page", action="store_true", help="write plots and the HTML page too")
-    engine = parser.add_argument_group("where runs are made")
+    engine = p.add_argument_group("where runs are made")
     add = engine.add_argument
     add("--engine", choices=sorted(ENGINES), default="local")
     add(
@@ -228,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--partition", help="slurm: partition")
     add("--minutes", type=int, default=720, help="slurm: time limit of an array element")
     add("--memory", type=float, default=8.0, help="slurm: memory of an array element in GB")
-    return parser
+    return p
 
 
 def _count(text: str) -> int:

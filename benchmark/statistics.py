@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 
 def harmonic_mean(a: float, b: float) -> float:
@@ -23,6 +22,8 @@ def sample_std(values: Sequence[float]) -> float | None:
 
 def half_width_95(values: Sequence[float]) -> float | None:
     """Half the 95 % confidence interval of the mean by Student's t; None for fewer than two values."""
+    from scipy import stats  # only now: this takes half a second
+
     n = len(values)
     return float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else None
 

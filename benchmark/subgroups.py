@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 from datasets.prepare.tables import column, read_table
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.run_files import Predictions, read_predictions, read_result
 from toolbox.scores import SCORES
@@ -28,7 +28,9 @@ SHOWN = ("accuracy", "balanced_accuracy", "auc", "ece")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.subgroups", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog=program("python -m benchmark.subgroups"), description=__doc__.partition("\n")[0]
+    )
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished run")
     add("--table", type=Path, required=True, help="csv with a row a test image")

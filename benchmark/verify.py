@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from llm.used import FILE
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.run_files import PREDICTIONS, RESULT, read_predictions, read_result
 from toolbox.seals import KEY
 
@@ -27,7 +27,7 @@ RECORDED = ("method", "backbone_hash", "precision", "rows", "classnames", "trans
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.verify", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog=program("python -m benchmark.verify"), description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--root", default="", help="the data folder, where it is not where it was")
     parser.add_argument("--model-dir", default="", help="folder of the trained run, where it is not where it was")

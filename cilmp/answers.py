@@ -152,7 +152,7 @@ def _coverage(args: Namespace, calibration: "Calibration") -> str:
     if wanted not in calibration.thresholds:
         raise UserError(
             f"{args.run} is calibrated for a coverage of {', '.join(calibration.thresholds)}, not {wanted}: run "
-            f"`python -m benchmark.calibrate {args.run} --images ... --coverage {wanted}`"
+            f"`python -m cilmp calibrate {args.run} --images ... --coverage {wanted}`"
         )
     return wanted
 

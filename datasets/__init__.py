@@ -1,3 +1,11 @@
-"""Medical data sets for Dassl: importing this package registers them."""
+"""Medical data sets for Dassl.
 
-from . import readers  # noqa: F401
+Importing the package registers them: their readers are imported when Dassl's registry is first looked into.
+"""
+
+import importlib
+
+import toolbox  # noqa: F401  makes dassl importable
+from toolbox.registries import fill_with
+
+fill_with("DATASET", lambda: importlib.import_module("datasets.readers"))

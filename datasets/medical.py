@@ -121,7 +121,7 @@ def dataset_folder(root: str, facts: Facts) -> Path:
         return folder
     other = find_namesake(base, facts)
     where = f" from {facts.source}" if facts.source else ""
-    hint = f"did you mean {other}?" if other else f"download it{where} and run `python -m datasets.prepare`"
+    hint = f"did you mean {other}?" if other else f"download it{where} and run `python -m cilmp data prepare`"
     raise UserError(f"data set {facts.name}: folder {folder} is missing; {hint}")
 
 

@@ -118,7 +118,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             raise UserError(f"{path}: larger than {MAX_BYTES >> 20} MB, which no split file is")
         content = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise UserError(f"split file {path} is missing; make it with `python -m datasets.prepare`") from None
+        raise UserError(f"split file {path} is missing; make it with `python -m cilmp data prepare`") from None
     except OSError as error:
         raise UserError(f"split file {path} cannot be read: {error.strerror}") from None
     except ValueError:

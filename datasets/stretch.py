@@ -80,8 +80,9 @@ def shares(values: np.ndarray, low: float, high: float) -> np.ndarray:
     """Where `values` lie between `low` (0) and `high` (1), or beyond; all 0 if `high` is not above `low`."""
     if not high > low:
         return np.zeros(values.shape)
+    part = 1.0 if math.isfinite(high - low) else 0.5  # halves, where the range is too wide for a number
     with np.errstate(invalid="ignore", over="ignore"):
-        return (values.astype(np.float64) / 2 - low / 2) / (high / 2 - low / 2)  # halves: no range is too wide
+        return (values.astype(np.float64) * part - low * part) / (high * part - low * part)
 
 
 def to_uint8(shares: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 
 from .contain import resolve_images
@@ -33,7 +33,7 @@ def file_sums(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m datasets.sums", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("python -m datasets.sums"), description=__doc__)
     parser.add_argument("split", type=Path)
     parser.add_argument("--images", type=Path, help="the folder its paths start from (default: the split's own)")
     args = parser.parse_args(argv)

@@ -10,8 +10,6 @@ from llm.hidden import Passage
 from llm.models import LanguageModel
 from toolbox.errors import UserError
 
-ANSWERS = ("model", "written", "none")
-
 
 @dataclass(frozen=True)
 class Generation:

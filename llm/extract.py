@@ -2,35 +2,24 @@
 
 import argparse
 import datetime
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from llm.answers import ANSWERS, Generation
-from llm.extraction import Settings, clear_parts, describe, extract, parts_folder
-from llm.hidden import POOLINGS
-from llm.models import LanguageModel, LoadOptions, load_language_model
-from llm.presets import find_preset, preset_names
+from llm.presets import ANSWERS, POOLINGS, preset_names
 from llm.question import ClassList, described_classes, described_datasets, read_answers
-from llm.store import DTYPES, RowStore, class_key, read_store, rows_digest, save_rows
-from toolbox.command import run_command
+from llm.store import DTYPES, class_key
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import check_name, safe_name
 from toolbox.plain import parse_json
 from toolbox.seals import check_seal
 
-PACKAGES = ("torch", "transformers", "tokenizers")
-
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.extract`."""
-    p = argparse.ArgumentParser(prog="python -m llm.extract", description=__doc__.split(": ", 1)[1])
+    p = argparse.ArgumentParser(prog=program("python -m llm.extract"), description=__doc__.split(": ", 1)[1])
     p.add_argument("--model", default="minilm", help=f"hub name, folder, or preset: {', '.join(preset_names())}")
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument(
@@ -72,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Extract, one file a data set; returns the exit code."""
     args = parser().parse_args(argv)
+    from llm.extract_file import run_one, settings_of  # only now: this takes seconds
+    from llm.models import LoadOptions, load_language_model
+
     if args.batch_size < 1 or args.max_new_tokens < 1 or args.temperature < 0:
         raise UserError("--batch-size and --max-new-tokens are at least 1, --temperature at least 0")
     jobs = class_lists(args)
@@ -82,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _quiet_transformers(show_progress)
     load = LoadOptions(args.dtype, args.quantize, args.device, args.revision, args.kind, args.trust_remote_code)
     lm = load_language_model(args.model, load)
-    settings = _settings(args, lm)
+    settings = settings_of(args, lm)
     for classes, output in zip(jobs, outputs, strict=True):
         run_one(lm, classes, settings, output, args, show_progress)
     return 0
@@ -141,71 +133,6 @@ def output_path(args: argparse.Namespace, dataset: str, several: bool) -> Path:
             raise UserError(f"--output {args.output}: several data sets need a folder, not a file")
         return args.output
     return (args.output or Path("output/llm") / safe_name(Path(args.model).name.lower())) / f"{dataset}.safetensors"
-
-
-def run_one(
-    lm: LanguageModel, classes: ClassList, settings: Settings, output: Path, args: argparse.Namespace, show: bool
-) -> None:
-    """Make one file, unless it is there already, and say what happened."""
-    if output.exists() and not args.overwrite:
-        if read_store(output).meta.get("recipe") != describe(lm, classes, settings)["recipe"]:
-            raise UserError(f"{output}: is there, made with other settings; --overwrite to replace it")
-        print(f"{output}: already there")
-        return
-    columns = [TextColumn(classes.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bar:
-        task = bar.add_task(classes.name, total=len(classes.classnames))
-        try:
-            made = extract(lm, classes, settings, parts_folder(output), lambda done: bar.update(task, completed=done))
-        except torch.OutOfMemoryError as error:
-            raise UserError(
-                f"{classes.name}: out of memory with --batch-size {settings.batch_size}; give a smaller one or --quantize "
-                f"4bit; with the same model the classes done so far are kept"
-            ) from error
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    rows, meta = narrow(made.rows, DTYPES[args.store_dtype]), {**made.meta, "date": args.date, "versions": versions}
-    if output.exists() and _same(output, RowStore(rows, meta)):
-        print(f"{output}: made again, nothing changed")
-    else:
-        save_rows(output, rows, meta)
-        shape = tuple(next(iter(rows.values())).shape)
-        print(f"{output}: {len(rows)} classes, rows {shape}, {output.stat().st_size / 1024:.0f} KiB, {lm.name}")
-    if made.meta["cut"]:
-        print(f"  cut off at --max-new-tokens {args.max_new_tokens}: {', '.join(made.meta['cut'])}")
-    clear_parts(output)
-
-
-def narrow(rows: dict[str, torch.Tensor], dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Rows in a smaller number type, or as they are if that could not hold them (massive activations, float16)."""
-    largest = max(float(tensor.abs().max()) for tensor in rows.values())
-    if largest > torch.finfo(dtype).max:
-        print(f"  values up to {largest:.3g} do not fit {dtype}: kept in float32")
-        return rows
-    return {name: tensor.to(dtype) for name, tensor in rows.items()}
-
-
-def _same(output: Path, new: RowStore) -> bool:
-    """Whether a file already holds these rows, made the same way: then its bytes, and its date, stay as they are."""
-    try:
-        old = read_store(output)
-    except UserError:
-        return False
-    return old.meta["sha256"] == rows_digest(new.rows) and old.meta.get("recipe") == new.meta["recipe"]
-
-
-def _settings(args: argparse.Namespace, lm: LanguageModel) -> Settings:
-    """Settings from the command line, then the preset, then what suits the kind of model."""
-    preset = find_preset(args.model)
-    answer, pooling = ("model", "last") if lm.kind == "causal" else ("written", "mean")
-    if preset:
-        answer, pooling = preset.answer, preset.pooling
-    return Settings(
-        answer=args.answer or ("written" if args.answers else answer),
-        pooling=args.pooling or pooling,
-        layers=args.layers,
-        batch_size=args.batch_size,
-        generation=Generation(args.max_new_tokens, args.temperature, args.seed),
-    )
 
 
 def _quiet_transformers(show_progress: bool) -> None:

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from toolbox.errors import UserError
 
-POOLINGS = ("last", "mean", "tokens")
-
 
 @dataclass(frozen=True)
 class Passage:

@@ -3,19 +3,22 @@
 The files are read with `weights_only=True`: they may hold a tensor, and no code.
 """
 
+from __future__ import annotations
+
 import argparse
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from llm.question import described_classes, described_datasets
-from llm.store import DTYPES, class_key, save_rows
-from toolbox.command import run_command
+from llm.store import DTYPES, class_key, is_read, save_rows
+from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def read_reference(folder: Path, classnames: Sequence[str]) -> dict[str, Tensor]:
@@ -38,6 +41,8 @@ def read_tensor(path: Path) -> Tensor:
 
     Raises UserError for anything else.
     """
+    import torch
+
     try:
         tensor = torch.load(path, map_location="cpu", weights_only=True)
     except (
@@ -52,7 +57,7 @@ def read_tensor(path: Path) -> Tensor:
     ) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: not a file of one plain tensor, so it is not read ({reason})") from error
-    if not isinstance(tensor, Tensor) or tensor.dtype not in DTYPES.values():
+    if not isinstance(tensor, torch.Tensor) or not is_read(tensor):
         raise UserError(f"{path}: holds a {type(tensor).__name__}, not one tensor of {', '.join(DTYPES)}")
     while tensor.ndim > 2 and 1 in tensor.shape:
         tensor = tensor.squeeze(tensor.shape.index(1))
@@ -62,7 +67,7 @@ def read_tensor(path: Path) -> Tensor:
 def main(argv: Sequence[str] | None = None) -> int:
     """Import a folder; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m llm.import_reference", description="Rows of the reference program."
+        prog=program("python -m llm.import_reference"), description="Rows of the reference program."
     )
     parser.add_argument("folder", type=Path, help="folder with one <class>.pth a class")
     parser.add_argument("--dataset", required=True, help="data set of the project, or the name of your own")

@@ -6,6 +6,10 @@ from pathlib import Path
 from toolbox.errors import UserError
 from toolbox.plain import read_yaml
 
+ANSWERS = ("model", "written", "none")
+"""Who answers the question about a class."""
+POOLINGS = ("last", "mean", "tokens")
+"""What is kept of the answer's tokens."""
 FOLDER = Path(__file__).parent.parent / "configs" / "llm"
 
 

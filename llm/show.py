@@ -1,20 +1,24 @@
 """`python -m llm.show FILE`: what is in a file of rows, and how far apart its classes are to the language model."""
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from torch import Tensor
 
 from llm.store import RowStore, read_store
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_write, check_writable
 from toolbox.words import shown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FACTS = (
     "model",
@@ -36,6 +40,8 @@ def cosines(store: RowStore, layer: int | None = None) -> Tensor:
     """Cosines between classes, `(n_cls, n_cls)`: of the rows of one layer (its place from 1; -1 the last), or, without
     one, the mean over the rows that both classes have. Raises UserError if a class has no such row.
     """
+    import torch
+
     rows = [torch.nn.functional.normalize(tensor.double(), dim=-1) for tensor in store.rows.values()]
     if layer is not None:
         place = layer - 1 if layer > 0 else layer
@@ -78,7 +84,7 @@ def class_table(store: RowStore, matrix: Tensor) -> Table:
     for i, (name, tensor) in enumerate(store.rows.items()):
         norms = tensor.float().norm(dim=-1)
         others = matrix[i].clone()
-        others[i] = -torch.inf
+        others[i] = float("-inf")
         nearest = f"{names[int(others.argmax())]} {float(others.max()):.3f}" if len(names) > 1 else "-"
         shape, span = "x".join(map(str, tensor.shape)), f"{norms[0]:.2f}..{norms[-1]:.2f}"
         table.add_row(safe(name), shape, span, safe(nearest), safe(answers.get(name, "")))
@@ -115,7 +121,7 @@ def picture(matrix: Tensor, names: Sequence[str], title: str, path: Path) -> Non
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a file of rows; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m llm.show", description=__doc__.split(": ", 1)[1])
+    parser = argparse.ArgumentParser(prog=program("python -m llm.show"), description=__doc__.split(": ", 1)[1])
     parser.add_argument("file", type=Path)
     parser.add_argument("--layer", type=int, help="compare the rows of this layer alone (from 1; -1 the last)")
     parser.add_argument("--picture", type=Path, help="also write the cosine matrix as a picture")

@@ -4,27 +4,29 @@ The header holds one JSON text under the key `rows`: the classes in label order,
 made, and a seal over all of that. One key, because safetensors writes several in an order that changes from run to run.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors
-import torch
-from safetensors.torch import save
-from torch import Tensor
 
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_write
 from toolbox.plain import parse_json
 from toolbox.seals import digest
 
+if TYPE_CHECKING:  # torch is imported where there are numbers to read: a command's help does not wait for it
+    from torch import Tensor
+
 HEADER_KEY = "rows"
 FORMAT, SEAL = 2, "seal"  # files without either are of format 1, whose header had no seal
 EMBEDDED = Path(__file__).parent / "rows"
-DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+DTYPES = ("float16", "bfloat16", "float32")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,15 @@ def class_key(classname: str) -> str:
     return classname.replace("_", " ")
 
 
+def is_read(tensor: Tensor) -> bool:
+    """Whether numbers of its type can be rows."""
+    return str(tensor.dtype).removeprefix("torch.") in DTYPES
+
+
 def rows_digest(rows: Mapping[str, Tensor]) -> str:
     """SHA-256 of names, shapes, types and bytes of the rows, whatever the order of the classes."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(rows):
         tensor = rows[name].detach().cpu().contiguous()
@@ -61,6 +70,8 @@ def save_rows(path: str | Path, rows: Mapping[str, Tensor], meta: Mapping[str, A
     The same rows and metadata give the same bytes. Raises UserError where `read_store` would refuse the file, and where
     the disk does.
     """
+    from safetensors.torch import save
+
     rows = {class_key(name): tensor.detach().cpu().contiguous() for name, tensor in rows.items()}
     _check(rows, path)
     header = {key: value for key, value in meta.items() if key != SEAL}
@@ -79,7 +90,7 @@ def read_store(path: str | Path) -> RowStore:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such row file; make it with `python -m llm.extract --help`")
+        raise UserError(f"{path}: no such row file; make it with `python -m cilmp llm extract --help`")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get(HEADER_KEY)
@@ -106,7 +117,7 @@ def load_rows(path: str | Path, classnames: Sequence[str]) -> list[Tensor]:
         wanted, dataset = "; ".join(map(class_key, classnames)), store.meta.get("dataset", Path(path).stem)
         raise UserError(
             f"{path}: no rows for {', '.join(map(repr, missing))} ({nearest(missing[0], store.rows)}); "
-            f'make them: python -m llm.extract --classes "{wanted}" --name {dataset}'
+            f'make them: python -m cilmp llm extract --classes "{wanted}" --name {dataset}'
         )
     return [store.rows[class_key(name)].float() for name in classnames]
 
@@ -118,7 +129,7 @@ def embedded_rows(dataset_name: str) -> Path:
         known = [str(file.relative_to(EMBEDDED).with_suffix("")) for file in EMBEDDED.rglob("*.safetensors")]
         raise UserError(
             f"no embedded rows for data set '{dataset_name}' ({nearest(dataset_name, known)}); make them: "
-            f'python -m llm.extract --classes "a; b; c" --name {Path(dataset_name).name}'
+            f'python -m cilmp llm extract --classes "a; b; c" --name {Path(dataset_name).name}'
         )
     return path
 
@@ -131,7 +142,7 @@ def _parse_header(header: str | None, path: Path) -> dict[str, Any]:
         meta = None
     names = meta.get("classes") if isinstance(meta, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or "sha256" not in meta:
-        raise UserError(f"{path}: a safetensors file, but not one of rows; make one with `python -m llm.extract`")
+        raise UserError(f"{path}: a safetensors file, but not one of rows; make one with `python -m cilmp llm extract`")
     sealed = meta.pop(SEAL, None)
     if (sealed is not None or "format" in meta) and sealed != digest(meta):
         raise UserError(
@@ -148,10 +159,10 @@ def _check(rows: Mapping[str, Tensor], path: str | Path) -> None:
     for name, tensor in rows.items():
         if tensor.ndim != 2 or 0 in tensor.shape:
             raise UserError(f"{path}: rows of '{name}' have shape {tuple(tensor.shape)}, not (layers, width)")
-        if tensor.dtype not in DTYPES.values():
+        if not is_read(tensor):
             raise UserError(f"{path}: rows of '{name}' are {tensor.dtype}; {', '.join(DTYPES)} are read")
         width = width or tensor.shape[1]
         if tensor.shape[1] != width:
             raise UserError(f"{path}: rows of '{name}' are {tensor.shape[1]} wide, those before it {width}")
-        if not torch.isfinite(tensor).all():
+        if not tensor.isfinite().all():
             raise UserError(f"{path}: rows of '{name}' hold NaN or infinite numbers; make them again")

@@ -1,14 +1,17 @@
 """The rows a run used, kept in its own folder: whoever has the folder needs no other file to use the run."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from llm.store import class_key, read_store, save_rows
 from toolbox.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FILE = "rows.safetensors"
 KEY = "used"

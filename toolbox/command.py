@@ -9,8 +9,20 @@ from toolbox.errors import UserError
 from toolbox.files import DISK_ERRORS
 from toolbox.words import sentence
 
+_called: dict[str, str] = {}
+
 PIPE_CLOSED = 141
 """Exit code where whoever read the output has gone, as `... | head` does."""
+
+
+def program(name: str) -> str:
+    """How the command `name`, such as `python -m benchmark.run`, was called: for its help and errors."""
+    return _called.get(name, name)
+
+
+def called_as(name: str, other: str) -> None:
+    """From now on it is called `other`: one door leads to many commands."""
+    _called[name] = other
 
 
 def run_command(main: Callable[[], int | None]) -> NoReturn:

@@ -3,16 +3,18 @@
 Neither JSON nor safetensors has a check sum of its own: a flipped bit in either can pass for another number.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from toolbox.errors import UserError
+
+if TYPE_CHECKING:  # torch is imported where there are tensors to seal: a command's help does not wait for it
+    from torch import Tensor, dtype
 
 KEY = "sha256"
 
@@ -23,8 +25,14 @@ def digest(value: Any, tensors: Mapping[str, Tensor] | None = None) -> str:
     for name, tensor in sorted((tensors or {}).items()):
         tensor = tensor.detach().cpu().contiguous()
         found.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.reshape(-1).view(_bytes()).numpy())
     return found.hexdigest()
+
+
+def _bytes() -> dtype:
+    import torch
+
+    return torch.uint8
 
 
 def seal(value: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> dict[str, Any]:

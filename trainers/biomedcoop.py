@@ -124,7 +124,7 @@ PUBLISHED = {
     },
 }
 
-FILE_OPTION = Option("", 'sentences by `python -m llm.sentences`; "" takes the data set\'s own of llm/sentences')
+FILE_OPTION = Option("", 'sentences by `python -m cilmp llm sentences`; "" takes the data set\'s own of llm/sentences')
 
 
 class SentenceTrainer(PromptTrainer):

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from dassl.engine import TRAINER_REGISTRY
 from llm.control import KINDS, control_rows
+from llm.lookup import find_rows
 from llm.question import plain_words
 from llm.scaling import KINDS as SCALINGS
 from llm.scaling import RowScaling, row_scaling
-from llm.store import class_key, embedded_rows, load_rows, read_store
+from llm.store import class_key, load_rows, read_store
 from llm.used import FILE, UsedRows, check_same_store, kept_rows
 from toolbox.options import Option
 from toolbox.seals import digest
@@ -133,7 +134,9 @@ class CILMP(PromptTrainer):
             "centred: less what the training classes' rows have in common (llm.scaling; not in the paper)",
             choices=SCALINGS,
         ),
-        "ROWS_FILE": Option("", 'rows by `python -m llm.extract`; "" takes the embedded ones of the data set'),
+        "ROWS_FILE": Option(
+            "", 'rows by `python -m cilmp llm extract`; "": the data set\'s own, embedded or in output/llm'
+        ),
         "GPA": Option(True, "Gaussian averaging of context and visual prompts over the epochs"),
         "GPA_MEAN": Option(100.0, "epoch that weighs most in that average", 0.0, 1e6),
         "GPA_STD": Option(30.0, "width of that average in epochs", 1e-3, 1e6),
@@ -166,7 +169,7 @@ class CILMP(PromptTrainer):
         kept = kept_rows(cls._kept(o, trained_in), classnames, o.ROWS)
         if kept:
             return {"rows": kept.id["sha256"]}
-        meta = read_store(cls._store(o, dataset)).meta
+        meta = read_store(cls._store(o, dataset, classnames)).meta
         plain = {"plain words": digest(plain_words(meta.get("dataset", dataset)))} if o.ROWS == "planted" else {}
         return {"rows": meta["sha256"], **plain}
 
@@ -175,8 +178,8 @@ class CILMP(PromptTrainer):
         return [trained_in and trained_in / FILE, options.ROWS_FILE]
 
     @staticmethod
-    def _store(options, dataset: str) -> Path:
-        return Path(options.ROWS_FILE) if options.ROWS_FILE else embedded_rows(dataset)
+    def _store(options, dataset: str, classnames: Sequence[str]) -> Path:
+        return Path(options.ROWS_FILE) if options.ROWS_FILE else find_rows(dataset, classnames)
 
     def _rows(self, clip: Backbone) -> list[Tensor]:
         """Rows of the classes, or the control that TRAINER.CILMP.ROWS asks for; those that the trained run kept come first."""
@@ -187,7 +190,7 @@ class CILMP(PromptTrainer):
         return [r[:0] for r in rows] if kind == "none" else rows
 
     def _from_store(self, clip: Backbone, classnames: list[str], kind: str) -> UsedRows:
-        path = self._store(self.options, self.dm.dataset.name)
+        path = self._store(self.options, self.dm.dataset.name, classnames)
         real, store = load_rows(path, classnames), read_store(path)
         check_same_store(self.trained_in, path, store.meta)
         used = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.options import Option, default_of
 from toolbox.plain import read_yaml
@@ -20,7 +20,7 @@ from trainers.life.keys import PREC
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m trainers.list", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program("python -m trainers.list"), description=__doc__)
     parser.add_argument("method", nargs="?", help="print this method's options")
     parser.add_argument("--short", action="store_true", help="a line a method")
     parser.add_argument("--markdown", action="store_true", help="all tables as docs/methods.md has them")

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
 
 import toolbox  # noqa: F401  finds or supplies clip
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from vlm.loading import hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.loading.presets import Preset, find, presets
@@ -54,13 +55,15 @@ def facts(name: str) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m vlm.list", description=__doc__)
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog=program("python -m vlm.list"), description=__doc__)
     parser.add_argument("name", nargs="?", help="show all that is known of one backbone")
-    name = parser.parse_args().name
+    name = parser.parse_args(argv).name
     print(facts(name) if name else table())
     if not name:
         print("\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, a folder, or a checkpoint file; see docs/backbones.md")
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 Prints the likeliest classes of each image and writes all probabilities to predictions.csv and predictions.json (--out
 names them otherwise; predictions of another run are never written over unasked). With --classes "a; b" a method whose
 prompts carry over tells these classes apart instead of those it was trained on. With --coverage, and after
-`python -m benchmark.calibrate RUN --images ...`, each image gets the set of classes that holds the true one for at least that
+`python -m cilmp calibrate RUN --images ...`, each image gets the set of classes that holds the true one for at least that
 share of images like the calibration ones. Files that cannot be read are named and
 left out; the exit code then is 1.
 """

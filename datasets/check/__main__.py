@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, check_writable, writable
 
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
 from ..groups import groups_by_pattern
-from ..medical import dataset_folder
 from ..phantom.generate import ensure_phantom
 from ..split import PARTS, Split, read_split, split_id
 from .duplicates import check_duplicates
@@ -25,8 +24,8 @@ from .sheet import contact_sheet
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m datasets.check", description=__doc__)
-    p.add_argument("name", help="a data set (python -m datasets.list), or a folder below the root with a split file")
+    p = argparse.ArgumentParser(prog=program("python -m datasets.check"), description=__doc__)
+    p.add_argument("name", help="a data set (python -m cilmp data list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
     p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")
     p.add_argument("--out", default="", help="folder of the report; default: check/ in the data set's folder")
@@ -35,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
+    from ..medical import dataset_folder  # only now: Dassl takes seconds
+
     facts = find_or_own(args.name, args.root)
     if facts.synthetic:
         ensure_phantom(args.root, facts.name)
@@ -62,7 +63,7 @@ def check(folder: Path, facts: Facts, report: Report, group_pattern: str = "") -
     """
     split_path = folder / facts.split_file
     if not split_path.is_file():
-        raise UserError(f"split file {split_path} is missing; make it with `python -m datasets.prepare {facts.name}`")
+        raise UserError(f"split file {split_path} is missing; make it with `python -m cilmp data prepare {facts.name}`")
     try:
         split = read_split(split_path)
     except UserError as error:

@@ -28,7 +28,7 @@ def find_split_file(folder: Path) -> str:
         path.name for path in folder.glob("*.json")
     )
     if not found:
-        raise UserError(f"{folder} has no split file; make one with `python -m datasets.prepare folders` or `csv`")
+        raise UserError(f"{folder} has no split file; make one with `python -m cilmp data prepare folders` or `csv`")
     if len(found) != 1:
         raise UserError(f"{folder} has {len(found)} JSON files; name the split with DATASET.SPLIT")
     return found[0]

@@ -2,6 +2,7 @@
 
 import argparse
 
+from toolbox.command import program
 from toolbox.errors import UserError
 
 from ..groups import group_finder
@@ -20,8 +21,8 @@ _ONLY = {  # options that other data sets have no use for
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m datasets.prepare", description=description)
-    p.add_argument("name", help="a data set (python -m datasets.list), medmnist:NAME, or your own: folders, csv")
+    p = argparse.ArgumentParser(prog=program("python -m datasets.prepare"), description=description)
+    p.add_argument("name", help="a data set (python -m cilmp data list), medmnist:NAME, or your own: folders, csv")
     p.add_argument("--raw", nargs="+", default=[], help="the download: a folder, or zip archives")
     p.add_argument("--root", required=True, help="data root, where the data set's folder is made")
     p.add_argument("--seed", type=int, default=1, help="seed of the division where there is no official one")

@@ -11,7 +11,9 @@ def busi(raw: RawTree) -> Release:
     """`Dataset_BUSI_with_GT/{benign,malignant,normal}`; the masks beside the images are skipped."""
     folders = raw.class_folders(("benign", "malignant", "normal"))
     entries = [Entry(path, name) for name, paths in folders.items() for path in paths if "_mask" not in path.stem]
-    return Release(entries, ["the release names no patients: run `python -m datasets.check busi` for near-duplicates"])
+    return Release(
+        entries, ["the release names no patients: run `python -m cilmp data check busi` for near-duplicates"]
+    )
 
 
 def fetal_us(raw: RawTree) -> Release:

@@ -1,7 +1,7 @@
 """The store of sentences: many short texts a class, for methods that hold images against a bank of text.
 
 One yaml file a data set, `classes: {class name: [sentence, ...]}`, as `llm/descriptions` has one text a class. Those that
-come with the project were written for it from the descriptions; `python -m llm.sentences` makes more.
+come with the project were written for it from the descriptions; `python -m cilmp llm sentences` makes more.
 """
 
 import re
@@ -91,5 +91,5 @@ def class_sentences(dataset: str, classnames: Sequence[str], templates: Sequence
     parts = [f"{len(kinds['sentences'])} of {len(texts)} classes in {path.name}"] if known else []
     for kind in ("its description", "hand-written prompts"):
         if kinds[kind]:
-            parts.append(f"{kind} stand in for {', '.join(kinds[kind])} (more: python -m llm.sentences)")
+            parts.append(f"{kind} stand in for {', '.join(kinds[kind])} (more: python -m cilmp llm sentences)")
     return Sentences(texts, "; ".join(parts))

@@ -3,21 +3,25 @@
 The file goes to `TRAINER.BIOMEDCOOP.SENTENCES_FILE` (and ViP's).
 """
 
+from __future__ import annotations
+
 import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from llm.answers import Generation, generate_answers
 from llm.extract import class_lists
-from llm.models import LanguageModel, LoadOptions, load_language_model
 from llm.presets import preset_names
 from llm.question import ClassList, article
 from llm.sentences import write_sentences
 from llm.sentences.reference import read_reference
-from toolbox.command import run_command
+from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.names import safe_name
+
+if TYPE_CHECKING:
+    from llm.models import LanguageModel
 
 ROUNDS = 8  # a small model repeats itself: it is asked again, with another seed, this often at most
 SHORTEST = 3  # words
@@ -25,7 +29,7 @@ SHORTEST = 3  # words
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.sentences`."""
-    p = argparse.ArgumentParser(prog="python -m llm.sentences", description=__doc__.split(": ", 1)[1])
+    p = argparse.ArgumentParser(prog=program("python -m llm.sentences"), description=__doc__.split(": ", 1)[1])
     who = p.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", help=f"hub name, folder, or preset of a decoder: {', '.join(preset_names())}")
     who.add_argument("--reference", type=Path, help="checkout of BiomedCoOp, or its trainers/prompt_templates.py")
@@ -61,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.reference:
         found, by = read_reference(args.reference, lists), "BiomedCoOp's prompt_templates.py"
     else:
+        from llm.models import LoadOptions, load_language_model  # only now: this takes seconds
+
         lm = load_language_model(args.model, LoadOptions(device=args.device, kind="causal"))
         found, by = (ask(lm, one, args.count, args.seed) for one in lists), f"{lm.name} ({lm.revision})"
     for one, classes in zip(lists, found, strict=True):
@@ -81,6 +87,8 @@ def ask(lm: LanguageModel, classes: ClassList, count: int, seed: int) -> dict[st
 
 
 def _of_class(lm: LanguageModel, name: str, where: str, count: int, seed: int) -> list[str]:
+    from llm.answers import Generation, generate_answers
+
     question = f"Write {count} short, different sentences that describe how {name} looks in {where}, one a line."
     found: dict[str, str] = {}
     for i in range(ROUNDS):

@@ -39,5 +39,5 @@ def test_too_few_images_are_refused(tmp_path):
     write_run(tmp_path / "run")
     with pytest.raises(UserError, match=r"half of \d+ test images are too few for a coverage of 0\.99: it takes 99"):
         main([str(tmp_path), "--coverage", "0.99"])
-    with pytest.raises(UserError, match="give --coverage a share"):
+    with pytest.raises(UserError, match="give --coverage shares"):
         main([str(tmp_path), "--coverage", "90"])

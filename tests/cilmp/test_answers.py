@@ -85,7 +85,7 @@ def test_other_shares_of_the_classes(predicted, tmp_path):
     [
         (
             ["--coverage", "0.8"],
-            r"calibrated for a coverage of 0\.9, 0\.5, not 0\.8: run `python -m benchmark.calibrate",
+            r"calibrated for a coverage of 0\.9, 0\.5, not 0\.8: run `python -m cilmp calibrate",
         ),
         (["--coverage", "0.9", "--classes", "a; b"], "--coverage with --classes: the run was calibrated without"),
         (["--coverage", "0.9", "--load-epoch", "1"], "was calibrated at its last or best epoch"),

@@ -129,9 +129,7 @@ def test_data_set_folder_may_itself_be_a_link(cfg_for, tmp_path):
 
 def test_missing_root_folder_and_split(cfg_for, tmp_path):
     cfg = cfg_for("KVASIR")
-    with pytest.raises(
-        UserError, match=r"kvasir: folder .*kvasir is missing; download it from https://.*datasets.prepare"
-    ):
+    with pytest.raises(UserError, match=r"kvasir: folder .*kvasir is missing; download it from https://.*data prepare"):
         build_dataset(cfg)
     (tmp_path / "kvasir").mkdir()
     with pytest.raises(UserError, match=r"kvasir\.json is missing"):

@@ -86,7 +86,7 @@ def test_byte_order_mark_is_passed_over(tmp_path):
 
 
 def test_missing_and_unreadable_files(tmp_path):
-    with pytest.raises(UserError, match=r"is missing; make it with `python -m datasets.prepare`"):
+    with pytest.raises(UserError, match=r"is missing; make it with `python -m cilmp data prepare`"):
         read_split(tmp_path / "none.json")
     with pytest.raises(UserError, match="cannot be read"):
         read_split(tmp_path)

@@ -26,6 +26,12 @@ def plainly(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(wide), 0, np.rint(255 * np.clip((wide - low) / (high - low), 0, 1))).astype(np.uint8)
 
 
+@pytest.mark.parametrize("high", [5e-324, 1.0, 1e308])
+def test_no_range_is_too_narrow_or_too_wide(high):
+    assert stretch(np.array([[high, -high]])).tolist() == [[255, 0]]
+    assert stretch(np.array([[high, 0.0]])).tolist() == [[255, 0]]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_against_plain_numpy(data):

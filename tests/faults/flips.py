@@ -26,6 +26,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
 import toolbox  # noqa: E402, F401  mends torchvision before anything imports it
+from benchmark.calibration import Calibration  # noqa: E402
 from datasets.cache import build_cache  # noqa: E402
 from datasets.fewshot import draw  # noqa: E402
 from datasets.images import file_sum, read_image  # noqa: E402
@@ -37,6 +38,7 @@ from toolbox.checkpoints import load_checkpoint  # noqa: E402
 from toolbox.errors import UserError  # noqa: E402
 from toolbox.run_files import read_predictions, read_result  # noqa: E402
 from trainers.life.checkpoint import _read as read_trained  # noqa: E402
+from trainers.life.seen import read_seen  # noqa: E402
 from vlm.loading.openai import from_file  # noqa: E402
 
 
@@ -54,8 +56,14 @@ def kinds(root: Path) -> dict[str, Kind]:
     command = [sys.executable, "train.py", *world.argv("CILMP", out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     weights = out / FOLDERS["CILMP"]
-    digest = read_result(out)["predictions"]
+    result = read_result(out)
+    digest = result["predictions"]
+    sure = np.eye(len(CLASSES)).repeat(10, 0)
+    labels = sure.argmax(1)
+    Calibration.of(result, sure, labels, [f"{i:064x}" for i in range(len(labels))], ("0.9",)).save(out)
     found = {
+        "conformal.json": Kind((out / "conformal.json",), lambda: vars(Calibration.read(out, result))),
+        "seen.json": Kind((out / "seen.json",), lambda: vars(read_seen(out))),
         "result.json": Kind((out / "result.json",), partial(read_result, out)),
         "predictions.npz": _kind(out / "predictions.npz", lambda _: vars(read_predictions(out, len(CLASSES), digest))),
         "trained weights": _kind(weights / f"model-{EPOCHS}.safetensors", read_trained),
@@ -107,6 +115,8 @@ def same(a: Any, b: Any) -> bool:
         return isinstance(b, np.ndarray) and (a.shape, a.tobytes()) == (b.shape, b.tobytes())
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, frozenset):
+        return a == b
     if isinstance(a, list | tuple):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     return type(a) is type(b) and (vars(a) == vars(b) if hasattr(a, "__dict__") else a == b)

@@ -1,6 +1,7 @@
 """More of what is fuzzed: plans, YAML of any kind, headers of checkpoints and backbones, DICOM files, names."""
 
 import io
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -11,20 +12,28 @@ import numpy as np
 import torch
 import yaml
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from safetensors.torch import save
 
+from benchmark.calibration import FILE as CONFORMAL
+from benchmark.calibration import Calibration
 from benchmark.configs import Configs
 from benchmark.plan import read_plan
 from benchmark.protocols import jobs_of
 from datasets.images import read_image
 from llm.question import read_answers
+from tests.benchmark.runs_on_disk import CLASSES as CLASSES_ON_DISK
+from tests.benchmark.runs_on_disk import write_run
 from tests.faults.world import SIZES
 from tests.fuzz.targets import JSON, TARGETS, Target, changed, damaged, world
 from toolbox.checkpoints import load_checkpoint
 from toolbox.names import OwnNames, check_name, safe_name
+from toolbox.seals import seal
 from toolbox.words import cell, file_text, is_plain, sentence
+from trainers.life.seen import FILE as SEEN
+from trainers.life.seen import read_seen
 from vlm.loading.openai import from_file
 from vlm.loading.random_clip import random_state
 
@@ -161,6 +170,35 @@ def names() -> Target:
     return Target(st.text(max_size=200) | parts, read)
 
 
+def calibrations() -> Target:
+    """conformal.json and seen.json of a run, with a right seal, with none and with a wrong one."""
+    folder = world().root / "fuzzed-calibration"
+    result = seal(write_run(folder))
+    logits, labels = np.eye(CLASSES_ON_DISK), np.arange(CLASSES_ON_DISK)
+    images = [f"{i:064x}" for i in range(40)]
+    file = Calibration.of(result, logits.repeat(10, 0), labels.repeat(10), images, ("0.9",)).save(folder)
+    valid = json.loads(file.read_text())
+    seen = seal({"trained": images, "chose": images[:2], "counts": {"class 0": 40}})
+
+    def read(content: tuple[str, Any]) -> None:
+        name, value = content
+        (folder / name).write_bytes(value if isinstance(value, bytes) else json.dumps(value).encode())
+        if name == SEEN:
+            found = read_seen(folder)
+            assert sum(found.among(images)) <= 2 * len(images) and all(n >= 0 for n in found.counts.values())
+            return
+        kept = Calibration.read(folder, result)
+        for coverage in kept.thresholds:
+            for by_class in (False, True):
+                assert kept.sets(logits, coverage, by_class).shape == logits.shape
+
+    def of(name: str, value: dict) -> SearchStrategy:
+        sealed = changed(value).map(lambda v: seal(v) if isinstance(v, dict) else v)
+        return st.tuples(st.just(name), changed(value) | sealed | damaged(json.dumps(value).encode()))
+
+    return Target(of(CONFORMAL, valid) | of(SEEN, seen), read)
+
+
 MORE: dict[str, Callable[[], Target]] = {
     "plans": plans,
     "descriptions": descriptions,
@@ -168,6 +206,7 @@ MORE: dict[str, Callable[[], Target]] = {
     "backbones": backbones,
     "DICOM": dicom_files,
     "names": names,
+    "calibrations": calibrations,
 }
 
 ALL = {**TARGETS, **MORE}

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import llm.extraction
-from llm.extract import main, narrow
+from llm.extract import main
+from llm.extract_file import narrow
 from llm.models import LoadOptions, load_language_model
 from llm.question import described_classes
 from llm.store import read_store
@@ -97,7 +98,7 @@ def test_out_of_memory_says_what_to_change_and_keeps_what_is_done(command, tmp_p
 
 def test_damaged_or_lost_parts_are_made_again(command, tmp_path, monkeypatch):
     whole = command("--date", "2026-01-01", output="whole.safetensors")
-    monkeypatch.setattr("llm.extract.clear_parts", lambda output: None)
+    monkeypatch.setattr("llm.extract_file.clear_parts", lambda output: None)
     command("--date", "2026-01-01")
     parts = sorted((tmp_path / "mine.safetensors.parts").iterdir())
     assert len(parts) == 5
@@ -111,7 +112,7 @@ def test_damaged_or_lost_parts_are_made_again(command, tmp_path, monkeypatch):
 
 
 def test_parts_of_other_settings_are_not_used(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("llm.extract.clear_parts", lambda output: None)
+    monkeypatch.setattr("llm.extract_file.clear_parts", lambda output: None)
     command()
     expected = command("--answer", "none", "--date", "2026-01-01", output="question.safetensors")
     (tmp_path / "mine.safetensors").unlink()

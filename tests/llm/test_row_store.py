@@ -63,7 +63,7 @@ def test_missing_class_is_named_with_the_command_that_makes_it(file):
         load_rows(file, ["polyps", "polyp_s"])
     assert "'polyp s'" in str(error.value)
     assert "nearest: polyps" in str(error.value)
-    assert 'python -m llm.extract --classes "polyps; polyp s" --name mine' in str(error.value)
+    assert 'python -m cilmp llm extract --classes "polyps; polyp s" --name mine' in str(error.value)
 
 
 def test_class_names_are_case_sensitive(file):

@@ -113,7 +113,7 @@ def test_a_model_is_asked_until_it_has_said_enough(tiny_folder, tmp_path, monkey
         ]
         return [lm.tokenizer(next(said)).input_ids]
 
-    monkeypatch.setattr("llm.sentences.__main__.generate_answers", answer)
+    monkeypatch.setattr("llm.answers.generate_answers", answer)
     flags = ["--classes", "a b", "--name", "mine", "--modality", "CT", "--count", "3", "--output", str(tmp_path)]
     assert main(["--model", str(tiny_folder("qwen")), *flags]) == 0
     content = yaml.safe_load((tmp_path / "mine.yaml").read_text())
@@ -122,7 +122,7 @@ def test_a_model_is_asked_until_it_has_said_enough(tiny_folder, tmp_path, monkey
 
 
 def test_a_model_without_a_word_to_say_is_named_and_nothing_is_written(tiny_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("llm.sentences.__main__.generate_answers", lambda lm, *_: [lm.tokenizer("Ok.").input_ids])
+    monkeypatch.setattr("llm.answers.generate_answers", lambda lm, *_: [lm.tokenizer("Ok.").input_ids])
     flags = ["--classes", "a b", "--name", "mine", "--output", str(tmp_path)]
     with pytest.raises(UserError, match="wrote no sentence about 'a b'; take a model that follows instructions"):
         main(["--model", str(tiny_folder("llama")), *flags])

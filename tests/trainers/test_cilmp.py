@@ -96,7 +96,7 @@ def test_controls_change_the_rows_and_nothing_else(world, averaged):
 
 
 def test_rows_missing_for_a_class_name_the_command(world, averaged):
-    with pytest.raises(UserError, match=r"python -m llm\.extract"):
+    with pytest.raises(UserError, match=r"python -m cilmp llm extract"):
         world.run("CILMP", "cilmp-missing", TRAINER__CILMP__ROWS_FILE=str(ROOT / "llm/rows/kvasir.safetensors"), **BASE)
 
 

@@ -1,7 +1,8 @@
-"""A stand-in for OpenAI's `clip` package, built on open_clip; used where the real one cannot be imported.
+"""A stand-in for OpenAI's `clip` package; used where the real one cannot be imported.
 
 Trainers of the CoOp family write `from clip import clip` and then `clip.load`, `clip.tokenize`, `clip._MODELS[name]`,
-`clip._download(url)` and `clip.build_model(state_dict)`; the tokeniser is `clip.simple_tokenizer.SimpleTokenizer`.
+`clip._download(url)` and `clip.build_model(state_dict)`, those of MaPLe's `clip.build_model(state_dict, design_details)`; the
+tokeniser is `clip.simple_tokenizer.SimpleTokenizer`.
 """
 
 from .clip import _MODELS, _download, available_models, build_model, load, tokenize

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from toolbox.errors import UserError
 
-BUNDLED = Path(__file__).parents[1]
+BUNDLED = Path(__file__).resolve().parents[1]
 
 
 def find_dassl() -> ModuleType | None:
@@ -19,7 +19,7 @@ def find_dassl() -> ModuleType | None:
     if home:
         if not (Path(home) / "dassl" / "__init__.py").is_file():
             raise UserError(f"DASSL_HOME={home} holds no dassl/ folder: name the root of a Dassl.pytorch checkout")
-        if home not in sys.path:
+        if Path(home).resolve() not in [Path(place).resolve() for place in sys.path]:
             sys.path.insert(0, home)
     if not _is_elsewhere("dassl"):
         _use_bundled("dassl")
@@ -74,9 +74,9 @@ def _fault_of_clip(clip: ModuleType) -> str:
 def _is_elsewhere(name: str) -> bool:
     """Whether a package of that name other than ours is on the path."""
     spec = importlib.util.find_spec(name)
-    places = list(spec.submodule_search_locations or []) if spec else []
+    places = [Path(place).resolve() for place in spec.submodule_search_locations or []] if spec else []
     has_code = spec is not None and spec.origin is not None  # a mere folder of that name is a namespace package
-    return has_code and str(BUNDLED / name) not in places
+    return has_code and BUNDLED / name not in places
 
 
 def _use_bundled(name: str) -> None:

@@ -1,9 +1,9 @@
-"""Makes stock Dassl 0.6.3 work on current versions of torch and NumPy, at run time and from outside.
+"""Makes stock Dassl 0.6.3 work on current versions of torch and NumPy, at run time and from outside; 0.5.0 too.
 
 Nothing on disk is changed. `prepare` runs before `import dassl`, `mend` after it. What is mended, and why:
 
-- `wilds` and `gdown` are imported by data sets few people use; where they are not installed, stand-ins that complain
-  when they are called take their place.
+- `wilds`, `pandas` and `gdown` are imported by data sets few people use; where they are not installed, stand-ins that
+  complain when they are called take their place while Dassl is imported.
 - The warm-up schedules hand `verbose` to torch, which no longer takes it, and pickle themselves into checkpoints.
 - Checkpoints cannot be read back (torch.load now takes plain data only), are not written whole, lack the random states,
   and `load_model` cannot print a checkpoint without a validation result: `toolbox.mend.resumable` has all of that.
@@ -11,6 +11,7 @@ Nothing on disk is changed. `prepare` runs before `import dassl`, `mend` after i
 - `np.int` is gone from NumPy; old forms of `addmm_` and `addcmul_` (in RAdam) are on their way out of torch, and top-k
   accuracy views memory that is no longer contiguous.
 - The confusion matrix was saved as a NumPy pickle, which torch.load refuses.
+- Registries are filled by our packages when they are first looked into, as on the bundled toolbox (`toolbox.registries`).
 - Unknown names and unreadable images get one clear line, and bars are shown only on a terminal, as on the bundled toolbox.
 """
 
@@ -30,10 +31,12 @@ from tqdm import tqdm
 
 from toolbox import checkpoints, images, metrics
 from toolbox.errors import UserError, nearest
-from toolbox.mend import warmup
+from toolbox.mend import dassl_05, warmup
+from toolbox.mend.prograd import ProGradStep
 from toolbox.mend.resumable import Resumable
+from toolbox.registries import fill
 
-_OPTIONAL = {"wilds": "get_dataset", "gdown": "download"}  # package: the function Dassl takes from it
+_OPTIONAL = {"wilds": "get_dataset", "pandas": "read_csv", "gdown": "download"}  # package: what Dassl takes from it
 _REGISTRIES = {  # module that builds things by name: what the things are called
     "dassl.data.datasets.build": "DATASET.NAME: unknown dataset",
     "dassl.engine.build": "TRAINER.NAME: unknown trainer",
@@ -45,11 +48,12 @@ _REGISTRIES = {  # module that builds things by name: what the things are called
 
 
 def prepare() -> None:
-    """Let `import dassl` succeed without the optional packages it imports."""
+    """Let `import dassl` succeed without the optional packages it imports; `mend` takes the stand-ins away again."""
     for name, function in _OPTIONAL.items():
         if name not in sys.modules and importlib.util.find_spec(name) is None:
             module = ModuleType(name)
             module.__spec__ = ModuleSpec(name, None)
+            module.stand_in = True
             setattr(module, function, partial(_not_installed, name))
             sys.modules[name] = module
 
@@ -60,24 +64,46 @@ def mend() -> None:
     if getattr(dassl, "mended", False):
         return
     dassl.mended = True
+    dassl_05.fill(_replace_everywhere)
+    _mend_registries()
     _mend_checkpoints()
     _mend_optim()
     _mend_numbers()
     _mend_logger()
     _mend_messages()
+    for name in _OPTIONAL:  # others ask `sys.modules` whether a package is there
+        if getattr(sys.modules.get(name), "stand_in", False):
+            del sys.modules[name]
 
 
 def _not_installed(name: str, *args: Any, **kwargs: Any) -> None:
     raise UserError(f"this data set needs the package {name}: pip install {name}")
 
 
+def _mend_registries() -> None:
+    from dassl.utils.registry import Registry
+
+    for name in ("get", "registered_names"):
+        setattr(Registry, name, _filled_first(getattr(Registry, name)))
+
+
+def _filled_first(method: Callable) -> Callable:
+    @wraps(method)
+    def wrapper(registry: Any, *args: Any) -> Any:
+        fill(registry._name)
+        return method(registry, *args)
+
+    return wrapper
+
+
 def _mend_checkpoints() -> None:
     from dassl.engine import TrainerBase
     from dassl.utils import torchtools
 
-    for name, method in vars(Resumable).items():
-        if not name.startswith("__"):
-            setattr(TrainerBase, name, method)
+    for kind in (Resumable, ProGradStep):
+        for name, method in vars(kind).items():
+            if not name.startswith("__"):
+                setattr(TrainerBase, name, method)
     for name in ("save_checkpoint", "load_checkpoint", "resume_from_checkpoint"):
         _replace_everywhere(getattr(torchtools, name), getattr(checkpoints, name))
 

@@ -10,6 +10,7 @@ import toolbox  # noqa: F401  finds or supplies dassl
 from toolbox.errors import UserError, nearest
 from toolbox.options import default_of
 from toolbox.plain import PlainError, parse_yaml, read_yaml
+from toolbox.registries import fill
 from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
 from trainers.life.keys import PREC, check_values
@@ -18,6 +19,7 @@ from trainers.life.preprocessing import check_preprocessing, set_preprocessing
 
 def methods() -> Iterator[type[PromptTrainer]]:
     """All methods that are subclasses of PromptTrainer, plugins included."""
+    fill("TRAINER")
     found = PromptTrainer.__subclasses__()
     while found:
         method = found.pop()

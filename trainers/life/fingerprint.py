@@ -88,6 +88,18 @@ def of_settings(cfg: CfgNode, weights: str = "", trained_in: Path | None = None)
     return _texts(cfg, method, data, classnames, clip.weights_hash, weights, trained_in)
 
 
+def check_needs(cfg: CfgNode) -> None:
+    """Pass if the method finds the rows, sentences and files that a run with this configuration needs.
+
+    Raises:
+        UserError: the data or one of these is not there.
+    """
+    hashes = getattr(TRAINER_REGISTRY.get(cfg.TRAINER.NAME), "hashes", None)
+    if hashes is not None:  # plugins that are no PromptTrainer have none
+        data, classnames = _of_data(cfg)
+        hashes(cfg, data["data set"], classnames, None)
+
+
 def of_files(options: CfgNode) -> dict[str, str]:
     """SHA-256 of each file that a method's options name; their keys end in `_FILE`."""
     named = {key: value for key, value in options.items() if key.endswith(FILES) and value}

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from toolbox.errors import UserError
+from toolbox.registries import fill
 
 
 def load_plugins(files: list[str]) -> None:
@@ -14,6 +15,7 @@ def load_plugins(files: list[str]) -> None:
     Raises:
         UserError: no such file, or it fails to import.
     """
+    fill("TRAINER")  # first: a name that a plugin takes as well is then told of there
     for entry in entry_points(group="cilmp.plugins"):
         entry.load()
     for file in map(Path, files):

@@ -43,6 +43,7 @@ class Column(NamedTuple):
         name: the column's.
         value: ours, of the recorded shape or one that flattens to the same; None says that it is not compared.
         relative: allowed difference, a share of the largest recorded entry; None takes ABSOLUTE, or RELATIVE for `grad...`.
+        within: allowed difference of each entry, in the shape of `value`; the difference is then told in these units.
         why: the reason where the allowed difference is not the usual one, or nothing is compared.
     """
 
@@ -50,6 +51,7 @@ class Column(NamedTuple):
     value: Tensor | None
     relative: float | None = None
     why: str = ""
+    within: Tensor | None = None
 
 
 class Content(dict):
@@ -99,7 +101,7 @@ class Recording:
             raise UserError(f"{path} or its .json cannot be read: {error}") from error
         if not isinstance(case, dict) or not isinstance(case.get("trainable", []), list):
             raise UserError(
-                f"{path.with_suffix('.json')} does not describe a case: see `python -m trainers.golden --help`"
+                f"{path.with_suffix('.json')} does not describe a case: see `python -m cilmp golden --help`"
             )
         arrays |= _numbers(case, path)
         recording = cls(path, Content(path.with_suffix(".json"), case), Content(path, arrays))
@@ -199,7 +201,10 @@ class Recording:
         if column.relative is not None:
             tolerance = column.relative * largest
         ours, recorded = ours.reshape(recorded.shape).double(), recorded.double()
-        return torch.where(ours == recorded, 0.0, ours - recorded).abs().max().item(), tolerance  # both infinite: 0
+        apart = torch.where(ours == recorded, 0.0, ours - recorded).abs()  # both infinite: 0
+        if column.within is not None:
+            apart, tolerance = apart / column.within.reshape(recorded.shape), 1.0
+        return apart.max().item(), tolerance
 
 
 def _numbers(case: dict[str, Any], path: Path) -> dict[str, Tensor]:

@@ -55,11 +55,16 @@ def read_seen(folder: str | Path) -> Seen:
         check_seal(value, path, remedy)
         if KEY not in value:
             raise ValueError("it has no seal")
-        return Seen(frozenset(value["trained"]), frozenset(value["chose"]), dict(value["counts"]))
+        sums, counts = (*value["trained"], *value["chose"]), dict(value["counts"])
+        if not all(isinstance(sum_, str) for sum_ in sums) or not all(
+            type(n) is int and n >= 0 for n in counts.values()
+        ):
+            raise ValueError("sums must be texts, counts whole numbers")
+        return Seen(frozenset(value["trained"]), frozenset(value["chose"]), counts)
     except FileNotFoundError as error:
         raise UserError(
             f"no {FILE} in {folder}: nothing there says which images trained the run, as runs before version 0.2.0 and of "
-            f"more than {MOST_READ:,} images without sums leave none (python -m datasets.sums SPLIT); {remedy}"
+            f"more than {MOST_READ:,} images without sums leave none (python -m cilmp data sums SPLIT); {remedy}"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged ({error}); {remedy}") from error

@@ -92,9 +92,16 @@ def test_without_stock_dassl_the_bundled_one_is_used(monkeypatch):
     assert "bundled" in toolbox.host()
 
 
+def test_ours_reached_through_a_link_is_ours(tmp_path, monkeypatch, fresh_clip):
+    (tmp_path / "linked").symlink_to(find_host.BUNDLED)
+    monkeypatch.syspath_prepend(str(tmp_path / "linked"))
+    assert find_host.find_clip() is None
+    assert not find_host._is_elsewhere("clip")
+
+
 @pytest.mark.parametrize(
     "home, command",
-    [("no dassl", ("train.py",)), ("no dassl", ("-m", "vlm.list")), ("broken dassl", ("-m", "datasets.list"))],
+    [("no dassl", ("train.py",)), ("no dassl", ("-m", "trainers.list")), ("broken dassl", ("-m", "trainers.list"))],
 )
 def test_a_bad_dassl_home_is_one_line_from_every_command(tmp_path, home, command):
     says = f"DASSL_HOME={tmp_path} holds no dassl/ folder"

@@ -4,10 +4,13 @@ from yacs.config import CfgNode
 
 from .defaults import defaults
 
+cfg_default = defaults()
+"""The defaults themselves; `get_cfg_default` gives a copy."""
+
 
 def get_cfg_default() -> CfgNode:
     """A fresh copy of the defaults, to extend and merge into."""
-    return defaults().clone()
+    return cfg_default.clone()
 
 
 def clean_cfg(cfg: CfgNode, trainer: str) -> None:

@@ -8,10 +8,11 @@ from torch import nn
 
 from dassl.utils import tolist_if_not
 from toolbox.errors import UserError, nearest
+from toolbox.mend.prograd import ProGradStep
 from toolbox.mend.resumable import Resumable
 
 
-class TrainerBase(Resumable):
+class TrainerBase(Resumable, ProGradStep):
     """Life cycle: before_train, then before_epoch, run_epoch, after_epoch for each epoch, then after_train.
 
     Saving, loading and resuming come from `toolbox.mend.resumable`.

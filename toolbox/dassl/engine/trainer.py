@@ -14,14 +14,23 @@ from yacs.config import CfgNode
 from dassl.data import DataManager
 from dassl.evaluation import build_evaluator
 from dassl.optim import build_lr_scheduler, build_optimizer
-from dassl.utils import count_num_param, load_pretrained_weights
+from dassl.utils import AverageMeter, MetricMeter, count_num_param, load_pretrained_weights
 from toolbox.errors import UserError
 from toolbox.progress import EpochProgress
 
 from .base import TrainerBase
 from .simple_net import SimpleNet
 
-__all__ = ["SimpleNet", "SimpleTrainer", "TrainerBase", "TrainerX", "TrainerXU"]
+__all__ = ["AverageMeter", "MetricMeter", "SimpleNet", "SimpleTrainer", "TrainerBase", "TrainerX", "TrainerXU"]
+
+
+def __getattr__(name: str) -> Any:
+    """`SummaryWriter`, which trainers of others import from here; slow to import, so only where it is asked for."""
+    if name == "SummaryWriter":
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class SimpleTrainer(TrainerBase):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from toolbox.errors import UserError, nearest
+from toolbox.registries import fill
 
 
 class Registry:
@@ -33,10 +34,12 @@ class Registry:
 
     def get(self, name: str) -> Any:
         """The object called `name`; UserError offers the nearest names when there is none."""
+        fill(self._name)
         if name not in self._objects:
             raise UserError(f'unknown {self._name.lower()} "{name}"; {nearest(name, self._objects)}')
         return self._objects[name]
 
     def registered_names(self) -> list[str]:
         """All names, in the order of registration."""
+        fill(self._name)
         return list(self._objects)

@@ -10,6 +10,7 @@ from toolbox.checkpoints import load_checkpoint, resume_from_checkpoint, save_ch
 from toolbox.errors import UserError, nearest
 
 __all__ = [
+    "adjust_learning_rate",
     "count_num_param",
     "init_network_weights",
     "load_checkpoint",
@@ -18,6 +19,7 @@ __all__ = [
     "open_specified_layers",
     "resume_from_checkpoint",
     "save_checkpoint",
+    "set_bn_to_eval",
 ]
 
 _WEIGHT_INITS = {
@@ -60,6 +62,29 @@ def load_pretrained_weights(model: nn.Module, weight_path: str) -> None:
     print(f"Loaded {len(fitting)} pretrained tensors from {weight_path}")
     if left_out:
         print(f"Not loaded, because name or shape differ: {left_out}")
+
+
+def adjust_learning_rate(
+    optimizer: torch.optim.Optimizer,
+    base_lr: float,
+    epoch: int,
+    stepsize: int = 20,
+    gamma: float = 0.1,
+    linear_decay: bool = False,
+    final_lr: float = 0,
+    max_epoch: int = 100,
+) -> None:
+    """Set the rate of an epoch by hand: `gamma` times lower every `stepsize` epochs, or in a line to `final_lr`."""
+    done = epoch / max_epoch
+    rate = done * final_lr + (1 - done) * base_lr if linear_decay else base_lr * gamma ** (epoch // stepsize)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def set_bn_to_eval(module: nn.Module) -> None:
+    """For `model.apply`: batch normalisation keeps its running statistics; its scale and shift still learn."""
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        module.eval()
 
 
 def open_all_layers(model: nn.Module) -> None:

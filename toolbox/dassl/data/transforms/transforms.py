@@ -8,16 +8,23 @@ from yacs.config import CfgNode
 
 from toolbox.errors import UserError, nearest
 
+from .autoaugment import CIFAR10Policy, ImageNetPolicy, SVHNPolicy
 from .own import Cutout, GaussianNoise, InstanceNormalization, Random2DTranslation
-from .randaugment import RandAugment2, RandAugmentFixMatch
+from .randaugment import RandAugment, RandAugment2, RandAugmentFixMatch
 
 __all__ = [
     "AVAI_CHOICES",
     "INTERPOLATION_MODES",
+    "CIFAR10Policy",
     "Cutout",
     "GaussianNoise",
+    "ImageNetPolicy",
     "InstanceNormalization",
+    "RandAugment",
+    "RandAugment2",
+    "RandAugmentFixMatch",
     "Random2DTranslation",
+    "SVHNPolicy",
     "build_transform",
     "interpolation_mode",
 ]
@@ -36,10 +43,10 @@ _ON_IMAGES: dict[str, Callable[[CfgNode], Callable]] = {
         c.SIZE, scale=c.RRCROP_SCALE, interpolation=INTERPOLATION_MODES[c.INTERPOLATION]
     ),
     "random_flip": lambda c: T.RandomHorizontalFlip(),
-    "imagenet_policy": lambda c: T.AutoAugment(T.AutoAugmentPolicy.IMAGENET),
-    "cifar10_policy": lambda c: T.AutoAugment(T.AutoAugmentPolicy.CIFAR10),
-    "svhn_policy": lambda c: T.AutoAugment(T.AutoAugmentPolicy.SVHN),
-    "randaugment": lambda c: T.RandAugment(c.RANDAUGMENT_N, c.RANDAUGMENT_M),
+    "imagenet_policy": lambda c: ImageNetPolicy(),
+    "cifar10_policy": lambda c: CIFAR10Policy(),
+    "svhn_policy": lambda c: SVHNPolicy(),
+    "randaugment": lambda c: RandAugment(c.RANDAUGMENT_N, c.RANDAUGMENT_M),
     "randaugment_fixmatch": lambda c: RandAugmentFixMatch(c.RANDAUGMENT_N),
     "randaugment2": lambda c: RandAugment2(c.RANDAUGMENT_N),
     "colorjitter": lambda c: T.ColorJitter(c.COLORJITTER_B, c.COLORJITTER_C, c.COLORJITTER_S, c.COLORJITTER_H),
