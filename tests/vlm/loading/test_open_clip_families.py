@@ -46,7 +46,9 @@ def test_half_precision_copy(family):
 def test_life_cycle(family, world, method, request):
     name = f"{request.node.callspec.params['family']}-{method}"
     if method in VISUAL and not family.takes_visual_prompts:
-        refused(world, family, method, name, "image tower, which takes no visual prompts; choose a ViT, such as ViT-B/16")
+        refused(
+            world, family, method, name, "image tower, which takes no visual prompts; choose a ViT, such as ViT-B/16"
+        )
     else:
         live(world, family, method, name)
 
@@ -54,7 +56,9 @@ def test_life_cycle(family, world, method, request):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_on_siglip(tiny_siglip, world, method):
     if method == "XCoOp":
-        refused(world, tiny_siglip, method, method, "pools its image tokens; this method reads CLS and each patch alike")
+        refused(
+            world, tiny_siglip, method, method, "pools its image tokens; this method reads CLS and each patch alike"
+        )
     else:
         live(world, tiny_siglip, method, f"every-{method}")
 
