@@ -12,6 +12,7 @@ from toolbox.errors import UserError
 from vlm.loading import hub
 from vlm.loading.weights import fill
 from vlm.towers.bert import BertText
+from vlm.towers.tokens import Vocabulary
 
 # PubMedBERT has BERT-base's sizes and was renamed; knowing that saves a second repository.
 BERT_BASE = (
@@ -24,7 +25,7 @@ POOLERS = {"cls_last_hidden_state_pooler": False, "cls_pooler": True}  # whether
 TOKENIZER = ("tokenizer.json", "vocab.txt")
 
 
-class WordPieces:
+class WordPieces(Vocabulary):
     """A BERT vocabulary, for `vlm.towers.tokens.NameTokens`."""
 
     def __init__(self, tokenizer: BertTokenizerFast, context_length: int, clean: Callable[[str], str] = str) -> None:

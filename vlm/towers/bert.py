@@ -53,7 +53,7 @@ class BertText(TextTower):
         vocabulary: the tokeniser that belongs to it.
     """
 
-    causal = False
+    causal, read_at = False, "first"
 
     def __init__(self, bert: nn.Module, projection: nn.Module, embed_dim: int, vocabulary: Vocabulary) -> None:
         super().__init__()

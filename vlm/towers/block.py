@@ -39,6 +39,13 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
 
 
+def projected(x: Tensor, projection: nn.Parameter | nn.Module | None) -> Tensor:
+    """x (..., width) by a matrix (width, embed_dim), through a module that ends a tower, or as it is."""
+    if projection is None:
+        return x
+    return projection(x) if isinstance(projection, nn.Module) else x @ projection
+
+
 class LayerNorm(nn.Module):
     """LayerNorm computed in float32 whatever the precision of its input, as CLIP does.
 

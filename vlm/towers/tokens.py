@@ -1,27 +1,40 @@
 """Class names and captions as token ids, and the check that a prompt fits the text tower."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from toolbox.errors import UserError
 
 
-class Vocabulary(Protocol):
-    """What a text tower's tokeniser must offer."""
+class Vocabulary:
+    """What a text tower's tokeniser must offer.
 
-    start: int
+    Attributes:
+        start: the token before all others, or None where the tower has none.
+        end: the token behind the last word piece.
+        fill: the token with which prompts are filled up to the last position, where the tower sees those; otherwise None.
+        context_length: positions of a prompt. That of the start counts, whether there is such a token or not.
+    """
+
+    start: int | None
     end: int
+    fill: int | None = None
     context_length: int
 
     def encode(self, text: str) -> list[int]:
         """Word pieces of `text` alone, without start and end tokens."""
+        raise NotImplementedError
+
+    def closing(self, used: int) -> list[int]:
+        """What stands behind `used` positions of start, prompt and word pieces: the end, and padding that is seen."""
+        padding = [] if self.fill is None else [self.fill] * (self.context_length - used - 1)
+        return [self.end, *padding]
 
 
-class ClipVocabulary:
+class ClipVocabulary(Vocabulary):
     """CLIP's byte-pair vocabulary, over an open_clip `SimpleTokenizer`."""
 
-    def __init__(self, tokenizer, context_length: int) -> None:
-        self.tokenizer, self.context_length = tokenizer, context_length
+    def __init__(self, tokenizer, context_length: int, fill: int | None = None) -> None:
+        self.tokenizer, self.context_length, self.fill = tokenizer, context_length, fill
         self.start, self.end = tokenizer.sot_token_id, tokenizer.eot_token_id
 
     def encode(self, text: str) -> list[int]:
@@ -53,7 +66,7 @@ class NameTokens:
             # name alone gives that piece to the name, as CoOp does.
             cut = len(vocabulary.encode(name))
             self.name.append(pieces[:cut])
-            self.rest.append([*pieces[cut:], vocabulary.end])
+            self.rest.append([*pieces[cut:], *vocabulary.closing(1 + extra + len(pieces))])
             self._check(name, extra, len(pieces))
 
     def _check(self, name: str, before: int, pieces: int) -> None:
@@ -69,7 +82,7 @@ class NameTokens:
 
     @property
     def whole(self) -> list[list[int]]:
-        """Word pieces of "{class}." and the end token, one list a class."""
+        """Word pieces of "{class}." and what stands behind them, one list a class."""
         return [name + rest for name, rest in zip(self.name, self.rest, strict=True)]
 
 
