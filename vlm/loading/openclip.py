@@ -119,8 +119,6 @@ def build(
     Raises:
         UserError: prompts cannot enter the model, or the weights are another architecture's.
     """
-    if "multimodal_cfg" in cfg:
-        raise UserError(f"backbone {name}: CoCa models are not supported; choose a CLIP of the same size")
     visual, text = _skeletons(name, cfg)
     if text is None:
         check_bert(name, cfg["text_cfg"])
@@ -189,7 +187,8 @@ def _vocabulary(name: str, text_cfg: dict, text: nn.Module, fetch: Callable[...,
 def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weights of the image tower and of the text tower, each without its prefix."""
     image = {key.removeprefix("visual."): v for key, v in state.items() if key.startswith("visual.")}
-    rest = {key: v for key, v in state.items() if not key.startswith(("visual.", "logit_"))}
+    others = ("visual.", "logit_", "text_decoder.")  # the last writes CoCa's captions, which are not asked for
+    rest = {key: v for key, v in state.items() if not key.startswith(others)}
     return image, {key.removeprefix("text.").removeprefix("text_encoder."): v for key, v in rest.items()}
 
 

@@ -29,6 +29,10 @@ class Vocabulary:
         padding = [] if self.fill is None else [self.fill] * (self.context_length - used - 1)
         return [self.end, *padding]
 
+    def positions(self, first: int, count: int) -> Sequence[int]:
+        """Of the last `count` tokens of a prompt, which begin at position `first`."""
+        return range(first, first + count)
+
 
 class ClipVocabulary(Vocabulary):
     """CLIP's byte-pair vocabulary, over an open_clip `SimpleTokenizer`."""
@@ -42,6 +46,33 @@ class ClipVocabulary(Vocabulary):
 
     def decode(self, *tokens: int) -> str:
         return self.tokenizer.decode(tokens).strip()
+
+
+class CocaVocabulary(ClipVocabulary):
+    """CLIP's, for a tower that is read at a class token behind the text, which always has the tower's last position.
+
+    The class token is to see the text alone. In published models its mask is off by one: it sees the first token of the padding
+    too and not itself.
+
+    Args:
+        positions: of the tower.
+        cls: the class token's number, one beyond the vocabulary's.
+        correct_mask: the mask is as meant.
+    """
+
+    def __init__(self, tokenizer, positions: int, cls: int, pad: int = 0, correct_mask: bool = False) -> None:
+        super().__init__(tokenizer, positions - 2)
+        self.behind = [cls] if correct_mask else [pad, cls]
+        self.cls, self.last = cls, positions - 1
+
+    def closing(self, used: int) -> list[int]:
+        return [self.end, *self.behind]
+
+    def positions(self, first: int, count: int) -> Sequence[int]:
+        return [*range(first, first + count - 1), self.last]
+
+    def decode(self, *tokens: int) -> str:
+        return " ".join("[CLS]" if token == self.cls else super(CocaVocabulary, self).decode(token) for token in tokens)
 
 
 class NameTokens:

@@ -41,7 +41,7 @@ def offline(monkeypatch):
             "ViT-B-16 has no weights 'laion2b', nor is it a file; nearest: .*laion2b_s34b_b88k",
         ),
         ("open_clip:ViT-B-16-SigLIP/webli", "timm/ViT-B-16-SigLIP is not on this machine and cannot be fetched"),
-        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "CoCa models are not supported"),
+        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "laion/CoCa-ViT-B-32-laion2B-s13B-b90k is not on this machine"),
         ("open_clip:EVA02-B-16/merged2b_s8b_b131k", "timm/eva02_base_patch16_clip_224.* cannot be fetched"),
         ("open_clip:convnext_base/laion400m_s13b_b51k", "laion/CLIP-convnext_base-laion400M.* cannot be fetched"),
         ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "roberta-base is read by a mean_pooler"),
