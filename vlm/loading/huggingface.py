@@ -56,7 +56,8 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
         fetch: gives the first of some file names that the model's source has, or None.
 
     Raises:
-        UserError: a file is missing, it is neither a SigLIP nor a CLIP with CLIP's tokeniser, or the weights are another architecture's.
+        UserError: a file is missing, it is neither a SigLIP nor a CLIP with CLIP's tokeniser, or the weights are another
+            architecture's.
     """
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")

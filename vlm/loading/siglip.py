@@ -22,7 +22,11 @@ GEMMA = 256000
 
 
 def from_config(
-    name: str, config: dict, preprocess: dict, weights: Callable[[], dict[str, Tensor]], fetch: Callable[..., Path | None]
+    name: str,
+    config: dict,
+    preprocess: dict,
+    weights: Callable[[], dict[str, Tensor]],
+    fetch: Callable[..., Path | None],
 ) -> Backbone:
     """The backbone of a `SiglipModel`'s configuration.
 
@@ -39,11 +43,15 @@ def from_config(
         with torch.device("meta"):
             model = SiglipModel(SiglipConfig.from_dict(config))
     except Exception as error:  # of whatever kind the library makes it
-        raise UserError(f"backbone {name}: its config.json is no SigLIP's ({str(error).partition(chr(10))[0]})") from error
+        raise UserError(
+            f"backbone {name}: its config.json is no SigLIP's ({str(error).partition(chr(10))[0]})"
+        ) from error
     if not model.vision_model.use_head:
         raise UserError(f"backbone {name}: its image tower has no pooling head, so it has no feature of a whole image")
     numbers = ("logit_scale", "logit_bias")
-    state = {key: value.reshape(1) if key in numbers and value.dim() == 0 else value for key, value in weights().items()}
+    state = {
+        key: value.reshape(1) if key in numbers and value.dim() == 0 else value for key, value in weights().items()
+    }
     model = fill(model, state, f"backbone {name}")
     text, image = model.text_model, model.vision_model
     options = {"clean": "lower" if text.config.vocab_size == GEMMA else "canonicalize"}

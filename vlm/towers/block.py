@@ -196,6 +196,8 @@ def from_hugging_face(layer: nn.Module, heads: int) -> Block:
     """Block over a transformers `SiglipEncoderLayer` or `CLIPEncoderLayer`; its three projections of attention become one."""
     attn, mlp = layer.self_attn, layer.mlp
     projections = (attn.q_proj, attn.k_proj, attn.v_proj)
-    weight, bias = (nn.Parameter(torch.cat([getattr(p, kind) for p in projections]).detach()) for kind in ("weight", "bias"))
+    weight, bias = (
+        nn.Parameter(torch.cat([getattr(p, kind) for p in projections]).detach()) for kind in ("weight", "bias")
+    )
     norms = (layer.layer_norm1, layer.layer_norm2)
     return Block(norms[0], (weight, bias), attn.out_proj, norms[1], mlp.fc1, mlp.activation_fn, mlp.fc2, heads)

@@ -77,6 +77,9 @@ class TextTower(nn.Module):
         with torch.no_grad():
             return self.embed([start, *(token for own in pieces for token in own)])
 
+    def check_layers(self) -> None:
+        """Raise UserError if nothing can be put between the tower's layers."""
+
     def readout(self, pieces: Sequence[Sequence[int]]) -> Readout:
         """What is read of prompts that end in these word pieces and what is behind them."""
         if self.read_at in ("first", "mean"):

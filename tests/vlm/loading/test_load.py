@@ -44,7 +44,10 @@ def offline(monkeypatch):
         ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "laion/CoCa-ViT-B-32-laion2B-s13B-b90k is not on this machine"),
         ("open_clip:EVA02-B-16/merged2b_s8b_b131k", "timm/eva02_base_patch16_clip_224.* cannot be fetched"),
         ("open_clip:convnext_base/laion400m_s13b_b51k", "laion/CLIP-convnext_base-laion400M.* cannot be fetched"),
-        ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "roberta-base is read by a mean_pooler"),
+        (
+            "open_clip:roberta-ViT-B-32/laion2b_s12b_b32k",
+            "CLIP-ViT-B-32-roberta-base-laion2B-s12B-b32k is not on this machine",
+        ),
         ("open_clip:ViT-B-32/laion2b_s34b_b79k", "cannot be fetched .*`hf download laion/CLIP-ViT-B-32"),
         ("BiomedCLIP", "cannot be fetched .*run `hf download microsoft/BiomedCLIP.* and give its path as the backbone"),
         (
