@@ -223,3 +223,15 @@ def test_list(monkeypatch, tmp_path, capsys):
     assert "PubMedBERT" in backbones.facts("biomedclip")
     with pytest.raises(UserError, match="no preset 'nope'"):
         backbones.facts("nope")
+
+
+def test_longclip(tiny_state, tmp_path):
+    """A second table of positions holds from the 21st on; the text tower has as many as the tables."""
+    first, second = torch.randn(2, 248, tiny_state["positional_embedding"].shape[1])
+    long = {**tiny_state, "positional_embedding": first, "positional_embedding_res": second}
+    torch.save(long, tmp_path / "longclip.pt")
+    text = vlm.load(str(tmp_path / "longclip.pt")).text
+    assert text.vocabulary.context_length == 248
+    torch.testing.assert_close(text.positional_embedding[:20], first[:20])
+    torch.testing.assert_close(text.positional_embedding[20:], second[20:])
+    assert text.encode(["a long report. " * 60]).isfinite().all()
