@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(facts(name) if name else table())
     if not name:
         print(
-            "\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, hf-file:ORG/REPO/FILE, a folder, or a checkpoint file; see docs/backbones.md"
+            "\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, hf-file:ORG/REPO/FILE, a folder or a file; see docs/backbones.md"
         )
     return 0
 
