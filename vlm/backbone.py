@@ -18,6 +18,9 @@ from vlm.towers.whole import Whole
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+LONG = "positional_embedding_res"
+"""LongCLIP's second table of positions (Zhang et al., ECCV 2024), which holds from position `KEPT` on."""
+KEPT = 20
 
 
 class Backbone(nn.Module):
@@ -132,6 +135,9 @@ def openai_model(state: dict[str, Tensor]) -> nn.Module:
         UserError: the weights are not a CLIP's in that format.
     """
     state = {k: v for k, v in state.items() if k not in ("input_resolution", "context_length", "vocab_size")}
+    if LONG in state:
+        known, stretched = state["positional_embedding"], state.pop(LONG)
+        state["positional_embedding"] = torch.cat([known[:KEPT], stretched[KEPT:]])
     try:
         vision, text, embed_dim = _vision_sizes(state), _text_sizes(state), state["text_projection"].shape[1]
         with torch.device("meta"):

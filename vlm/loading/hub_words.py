@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from open_clip.tokenizer import get_clean_fn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from toolbox.errors import UserError
 from vlm.loading import hub
@@ -62,7 +62,7 @@ def hub_words(
     """The tokeniser that lies beside the weights, else the one at `source`.
 
     Args:
-        source: a folder or a repository.
+        source: a folder or a repository, or "".
         options: open_clip's `tokenizer_kwargs`.
         fetch: gives the first of some file names that the model's source has, or None.
 
@@ -71,12 +71,9 @@ def hub_words(
     """
     folder = _folder(source, fetch)
     if folder is None:
-        raise UserError(f"backbone {name}: no tokeniser ({' or '.join(FILES)}) beside its weights, nor at {source!r}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # of whatever kind the library makes it
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"backbone {name}: the tokeniser in {folder} cannot be read ({reason})") from error
+        elsewhere = f", nor at {source!r}" if source else ""
+        raise UserError(f"backbone {name}: no tokeniser ({' or '.join(FILES)}) beside its weights{elsewhere}")
+    tokenizer = _read(name, folder)
     clean = get_clean_fn(options.get("clean", "whitespace"))
     try:
         return HubWords(tokenizer, context_length, clean, bool(options.get("strip_sep_token")))
@@ -84,11 +81,22 @@ def hub_words(
         raise UserError(f"backbone {name}: {error}") from error
 
 
+def _read(name: str, folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # of whatever kind the library makes it
+        if (folder / FILES[0]).is_file():
+            # The compiled tokeniser needs no other package; the class that its configuration names may (sentencepiece).
+            return PreTrainedTokenizerFast.from_pretrained(folder)
+        reason = " ".join(str(error).split())
+        raise UserError(f"backbone {name}: the tokeniser in {folder} cannot be read ({reason})") from error
+
+
 def _folder(source: str, fetch: Callable[..., Path | None] | None) -> Path | None:
     def at_source(*names: str) -> Path | None:
         if Path(source).is_dir():
             return next((Path(source) / file for file in names if (Path(source) / file).is_file()), None)
-        return hub.fetch(source, *names)
+        return hub.fetch(source, *names) if source else None
 
     for place in (fetch, at_source):
         path = place(*FILES) if place is not None else None

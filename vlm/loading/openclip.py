@@ -12,7 +12,7 @@ from toolbox.errors import UserError, nearest
 from toolbox.plain import parse_json
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
 from vlm.loading import hub
-from vlm.loading.bert_weights import bert_tower, check_bert
+from vlm.loading.hub_text import hub_tower
 from vlm.loading.hub_words import hub_words
 from vlm.loading.weights import fill, read_weights
 from vlm.towers.build import check_text, clip_vocabulary, image_tower, pool_type, sees_padding, text_tower
@@ -119,12 +119,8 @@ def build(
     Raises:
         UserError: prompts cannot enter the model, or the weights are another architecture's.
     """
-    if "multimodal_cfg" in cfg:
-        raise UserError(f"backbone {name}: CoCa models are not supported; choose a CLIP of the same size")
     visual, text = _skeletons(name, cfg)
-    if text is None:
-        check_bert(name, cfg["text_cfg"])
-    else:
+    if text is not None:
         check_text(name, text)
     state = weights()
     if "logit_scale" not in state or state["logit_scale"].numel() != 1:
@@ -132,7 +128,7 @@ def build(
     image_state, text_state = _split(state)
     image = image_tower(fill(_with_buffers(cfg, visual), image_state, f"backbone {name}, image tower"))
     if text is None:
-        tower = bert_tower(name, cfg["text_cfg"], cfg["embed_dim"], text_state, fetch)
+        tower = hub_tower(name, cfg["text_cfg"], cfg["embed_dim"], text_state, fetch)
     else:
         text = fill(text, text_state, f"backbone {name}, text tower")
         tower = text_tower(text, _vocabulary(name, cfg["text_cfg"], text, fetch))
@@ -189,7 +185,8 @@ def _vocabulary(name: str, text_cfg: dict, text: nn.Module, fetch: Callable[...,
 def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weights of the image tower and of the text tower, each without its prefix."""
     image = {key.removeprefix("visual."): v for key, v in state.items() if key.startswith("visual.")}
-    rest = {key: v for key, v in state.items() if not key.startswith(("visual.", "logit_"))}
+    others = ("visual.", "logit_", "text_decoder.")  # the last writes CoCa's captions, which are not asked for
+    rest = {key: v for key, v in state.items() if not key.startswith(others)}
     return image, {key.removeprefix("text.").removeprefix("text_encoder."): v for key, v in rest.items()}
 
 

@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel
 
 from toolbox.errors import UserError
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
-from vlm.loading.bert_weights import BERT_BASE, word_pieces
+from vlm.loading.hub_text import BERT_BASE, word_pieces
 from vlm.loading.weights import fill, read_weights
 from vlm.towers.bert import BertText
 from vlm.towers.whole import WholeImage

@@ -23,6 +23,7 @@ class ClassTokenLayout:
     """
 
     def __init__(self, text: TextTower, names: NameTokens, n_ctx: int, layer: int) -> None:
+        text.check_layers()
         if not 0 < layer < text.depth:
             raise UserError(
                 f"class tokens enter text layer {layer} (counted from 0) but the text tower has {text.depth} layers; "

@@ -57,7 +57,8 @@ class RowLayout:
         self.words, readout = text.lead_and(pieces), text.readout(pieces)
         start, names_at, seen = text.lead, [], 1
         for length, x in zip(rows.lengths, pieces, strict=True):
-            names_at.append([(seen + i, first + length + i) for i in range(len(x))])
+            places = text.vocabulary.positions(first + length, len(x))
+            names_at.append([(seen + i, place) for i, place in enumerate(places)])
             seen += len(x)
         shared, own = (start, names_at) if text.causal else ([], [start + x for x in names_at])
         read = [torch.arange(1, first), self.middle_position, self.end_position]

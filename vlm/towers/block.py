@@ -195,3 +195,14 @@ def from_timm(block: nn.Module) -> Block:
     attn, mlp = block.attn, block.mlp
     in_proj = (attn.qkv.weight, attn.qkv.bias)
     return Block(block.norm1, in_proj, attn.proj, block.norm2, mlp.fc1, mlp.act, mlp.fc2, attn.num_heads, scales)
+
+
+def from_hugging_face(layer: nn.Module, heads: int) -> Block:
+    """Block over a transformers `SiglipEncoderLayer` or `CLIPEncoderLayer`; its three projections of attention become one."""
+    attn, mlp = layer.self_attn, layer.mlp
+    projections = (attn.q_proj, attn.k_proj, attn.v_proj)
+    weight, bias = (
+        nn.Parameter(torch.cat([getattr(p, kind) for p in projections]).detach()) for kind in ("weight", "bias")
+    )
+    norms = (layer.layer_norm1, layer.layer_norm2)
+    return Block(norms[0], (weight, bias), attn.out_proj, norms[1], mlp.fc1, mlp.activation_fn, mlp.fc2, heads)

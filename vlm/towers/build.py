@@ -5,6 +5,7 @@ cannot be used is refused before its weights are fetched.
 """
 
 import open_clip
+import torch
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer, VisionTransformer
 from timm.models.vision_transformer import Block as TimmBlock
@@ -14,9 +15,9 @@ from torch import nn
 from toolbox.errors import UserError
 from vlm.towers.block import LayerNorm, from_open_clip, from_timm
 from vlm.towers.clip_text import ClipText
-from vlm.towers.tokens import ClipVocabulary, Vocabulary
+from vlm.towers.tokens import ClipVocabulary, CocaVocabulary, Vocabulary
 from vlm.towers.vision import MeanPool, ViT
-from vlm.towers.whole import WholeImage, WholePool
+from vlm.towers.whole import QueryPool, WholeImage, WholePool
 
 READ_AT = {"argmax": "end", "eos": "end", "first": "first", "last": "last"}
 """open_clip's words for how a text tower is read, and ours. CLIP's end token has the highest number of all."""
@@ -31,6 +32,8 @@ def image_tower(visual: nn.Module) -> ViT | WholeImage:
     blocks = [from_open_clip(block) for block in visual.transformer.resblocks]
     ln_pre = visual.ln_pre if isinstance(visual.ln_pre, nn.LayerNorm) else None
     embedding = (visual.conv1, visual.class_embedding, visual.positional_embedding)
+    if visual.attn_pool is not None:
+        return ViT(*embedding, ln_pre, blocks, None, visual.proj, QueryPool(visual.attn_pool, visual.ln_post))
     if visual.pool_type == "tok":
         return ViT(*embedding, ln_pre, blocks, visual.ln_post, visual.proj)
     if visual.final_ln_after_pool:
@@ -75,13 +78,28 @@ def text_tower(text: nn.Module, vocabulary: Vocabulary) -> ClipText:
     blocks = [from_open_clip(block) for block in text.transformer.resblocks]
     embedding = (text.token_embedding.weight, text.positional_embedding)
     projected = (blocks, text.ln_final, text.text_projection, vocabulary)
+    if _reads_class_token(text):
+        tokens = nn.Parameter(torch.cat([text.token_embedding.weight, text.cls_emb[None]]).detach())
+        unseen = not text.correct_cls_mask
+        return ClipText(tokens, text.positional_embedding, *projected, read_at="last", unseen=unseen)
     return ClipText(*embedding, *projected, causal=text.attn_mask is not None, read_at=READ_AT[pool_type(text)])
 
 
-def clip_vocabulary(text: nn.Module) -> ClipVocabulary:
+def clip_vocabulary(text: nn.Module) -> Vocabulary:
     """CLIP's own tokeniser for an open_clip text tower."""
     fill = 0 if sees_padding(text) else None
-    return ClipVocabulary(open_clip.SimpleTokenizer(), text.context_length, fill)
+    return as_read(text, ClipVocabulary(open_clip.SimpleTokenizer(), text.context_length, fill))
+
+
+def as_read(text: nn.Module, words: Vocabulary) -> Vocabulary:
+    """A vocabulary with what an open_clip text tower is read at, where that is a token of its own (CoCa)."""
+    if not _reads_class_token(text):
+        return words
+    return CocaVocabulary(words, len(text.positional_embedding), text.vocab_size, text.pad_id, text.correct_cls_mask)
+
+
+def _reads_class_token(text: nn.Module) -> bool:
+    return isinstance(text, TextTransformer) and text.cls_emb is not None
 
 
 def pool_type(text: nn.Module) -> str:
@@ -100,8 +118,7 @@ def _is_plain_vit(visual: nn.Module) -> bool:
         return _is_plain_timm(visual)
     return (
         isinstance(visual, VisionTransformer)
-        and visual.attn_pool is None
-        and visual.pool_type in ("tok", "avg")
+        and visual.pool_type in (("tok", "avg") if visual.attn_pool is None else ("tok",))
         and all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
     )
 
@@ -123,9 +140,7 @@ def _is_plain_timm(visual: TimmModel) -> bool:
 
 def check_text(name: str, text: nn.Module) -> None:
     """Raise UserError, saying what is different, unless the text tower is made of CLIP's blocks and read at one token."""
-    if isinstance(text, TextTransformer) and text.cls_emb is not None:
-        fault = "reads a class token behind the text (CoCa)"
-    elif pool_type(text) not in READ_AT:
+    if pool_type(text) not in READ_AT:
         fault = f"is not read at one token (pool type {pool_type(text)!r})"
     elif any(type(block) is not ResidualAttentionBlock for block in text.transformer.resblocks):
         fault = "has blocks with norms or scales of their own"

@@ -20,7 +20,7 @@ class ClipText(TextTower):
         ln_final: the model's last LayerNorm.
         text_projection: (width, embed_dim), or a linear layer, or None where features are as wide as the tower.
         vocabulary: the tokeniser that belongs to it.
-        causal, read_at: see `TextTower`.
+        causal, read_at, unseen: see `TextTower`.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class ClipText(TextTower):
         vocabulary: Vocabulary,
         causal: bool = True,
         read_at: str = "end",
+        unseen: bool = False,
     ) -> None:
         super().__init__()
         self.token_embedding = token_embedding
@@ -44,7 +45,7 @@ class ClipText(TextTower):
         self.blocks = nn.ModuleList(blocks)
         self.ln_final = LayerNorm(ln_final)
         self.text_projection = text_projection
-        self.vocabulary, self.causal, self.read_at = vocabulary, causal, read_at
+        self.vocabulary, self.causal, self.read_at, self.unseen = vocabulary, causal, read_at, unseen
         if isinstance(text_projection, nn.Linear):
             self.embed_dim = text_projection.out_features
         else:

@@ -23,10 +23,12 @@ class Readout(NamedTuple):
     Attributes:
         behind: how many tokens of each class's prompt stand behind the one that is read; None reads the first.
         mean: all are read.
+        unseen: no token sees the one that is read, itself included (CoCa).
     """
 
     behind: Sequence[int] | None = None
     mean: bool = False
+    unseen: bool = False
 
 
 class Packed:
@@ -83,7 +85,7 @@ class Packed:
         self.position = self.position.view(shape)
         self.last = torch.tensor(self._read_at(at, filled, readout), device=device)
         self.shares = self._equal_shares(at, like) if readout.mean else None
-        self._mask(torch.tensor(owners, device=device).view(shape), causal, like, read)
+        self._mask(torch.tensor(owners, device=device).view(shape), causal, readout.unseen, like, read)
 
     @staticmethod
     def _read_at(at: Sequence[range], classes: Sequence[Sequence[Token]], readout: Readout) -> list[int]:
@@ -100,7 +102,7 @@ class Packed:
         shares = shares.view(self.count, self.group, self.count, self.length)
         return shares.diagonal(dim1=0, dim2=2).permute(2, 0, 1).to(like)
 
-    def _mask(self, owner: Tensor, causal: bool, like: Tensor, read: Sequence[Tensor]) -> None:
+    def _mask(self, owner: Tensor, causal: bool, unseen: bool, like: Tensor, read: Sequence[Tensor]) -> None:
         owners, positions = [], []
         for part in read:
             if part.dim() == 1:
@@ -116,6 +118,9 @@ class Packed:
         if causal:
             seen &= places <= self.position[:, :, None]
         self.keys = seen.shape[-1]
+        if unseen:
+            sequence, place = self.last // self.length, self.last % self.length
+            seen[sequence, :, self.keys - self.length + place] = False
         # GPU kernels want rows that begin at multiples of 16; otherwise they copy the mask in every layer.
         wide = seen.new_zeros(self.count, 1, self.length, -(-self.keys // 16) * 16)
         wide[..., : self.keys] = seen[:, None]

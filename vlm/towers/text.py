@@ -31,6 +31,7 @@ class TextTower(nn.Module):
         embed_dim: width of the joint embedding.
         causal: a token sees only what stands before it.
         read_at: what is read of a prompt: its `end` token, its `first` token, the `last` of its positions, or the `mean`.
+        unseen: no token sees the one that is read.
     """
 
     token_embedding: nn.Parameter
@@ -39,6 +40,7 @@ class TextTower(nn.Module):
     embed_dim: int
     causal: bool
     read_at: str
+    unseen: bool = False
 
     @property
     def width(self) -> int:
@@ -75,12 +77,15 @@ class TextTower(nn.Module):
         with torch.no_grad():
             return self.embed([start, *(token for own in pieces for token in own)])
 
+    def check_layers(self) -> None:
+        """Raise UserError if nothing can be put between the tower's layers."""
+
     def readout(self, pieces: Sequence[Sequence[int]]) -> Readout:
         """What is read of prompts that end in these word pieces and what is behind them."""
         if self.read_at in ("first", "mean"):
             return Readout(mean=self.read_at == "mean")
         end, last = self.vocabulary.end, self.read_at == "last"
-        return Readout([0 if last else len(own) - 1 - own.index(end) for own in pieces])
+        return Readout([0 if last else len(own) - 1 - own.index(end) for own in pieces], unseen=self.unseen)
 
     def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
         """Token embeddings, (..., width), without positions."""
@@ -219,7 +224,8 @@ class ContextLayout:
     def _place(self, text: TextTower, pieces: Sequence[Sequence[int]], shared: Sequence[int], orders: list) -> None:
         """Pack tokens given as indices into [start][all pieces][context], in reading order behind the start."""
         self.words, self.readout = text.lead_and(pieces), text.readout(pieces)
-        classes: list[list[Token]] = [[*zip(order, range(1, 1 + len(order)), strict=True)] for order in orders]
+        places = text.vocabulary.positions
+        classes: list[list[Token]] = [[*zip(order, places(1, len(order)), strict=True)] for order in orders]
         if text.causal:
             self.shared, self.classes = text.lead + classes[0][: len(shared)], [own[len(shared) :] for own in classes]
         else:

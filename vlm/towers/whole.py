@@ -25,6 +25,23 @@ class WholePool(Whole):
         return self.pool(x)
 
 
+class QueryPool(Whole):
+    """CoCa's: many queries read the tokens, of which the first becomes the image's feature; the others are not asked.
+
+    Args:
+        pool: open_clip's `AttentionalPooler`.
+        norm: of what a query read.
+    """
+
+    def __init__(self, pool: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.pool, self.norm = pool, norm
+        pool.query = nn.Parameter(pool.query[:1].detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.pool(x)[:, 0])
+
+
 class WholeImage(Whole):
     """A frozen image tower of any kind: CLIP's ResNets, ConvNeXt, EVA, FastViT, ViTs that pool over queries or patches.
 

@@ -18,6 +18,7 @@ DEEP_TEXT = {"CILMP", "CLIPLoRA", "IVLP", "MaPLe", "PromptSRC", "TCP"}
 """Methods that put something between the layers of the text tower."""
 TEXTS = ["a photo of a discocyte.", "lung x-ray", "an image of a sickle cell in a photo of a target cell."]
 KEYS = {"OPTIM__MAX_EPOCH": 1, "DATALOADER__TRAIN_X__BATCH_SIZE": 16, "INPUT__TRANSFORMS": '("normalize",)'}
+KEYS |= {"TRAINER__IVLP__PROMPT_DEPTH_VISION": 2}  # tiny towers have two layers
 
 
 def compare(family: Family) -> vlm.Backbone:

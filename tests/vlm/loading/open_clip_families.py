@@ -102,6 +102,24 @@ def convnext(folder: Path) -> Family:
     return open_clip_family(folder, vision, TEXT, takes_visual_prompts=False)
 
 
+def coca(folder: Path) -> Family:
+    """Queries read the image; the text is read at a class token behind its padding; a decoder lies beside."""
+    vision = VISION | {
+        "attentional_pool": True,
+        "attn_pooler_heads": 4,
+        "attn_pooler_queries": 6,
+        "output_tokens": True,
+    }
+    text = TEXT | {"context_length": 40, "embed_cls": True, "output_tokens": True}
+    decoder = {"context_length": 40, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 1}
+    cfg = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text, "multimodal_cfg": decoder}
+    model = spread(open_clip.CoCa(**cfg))
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors")
+    write_config(folder, cfg)
+    tokens = open_clip.SimpleTokenizer(context_length=40)
+    return Family(str(folder), 32, model.encode_image, lambda texts: model.encode_text(tokens(list(texts))))
+
+
 def metaclip2(folder: Path) -> Family:
     """CLIP with a multilingual tokeniser, <s> and </s> around its pieces; read at the end token by its number."""
     vocab = {word: i for i, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", *PLAIN])}
@@ -114,4 +132,6 @@ def metaclip2(folder: Path) -> Family:
     return open_clip_family(folder, VISION, text)
 
 
-OPEN_CLIP_FAMILIES = {f.__name__: f for f in (siglip, clipa, mobileclip, mobileclip2_l, eva_clip, convnext, metaclip2)}
+OPEN_CLIP_FAMILIES = {
+    f.__name__: f for f in (siglip, clipa, mobileclip, mobileclip2_l, eva_clip, convnext, coca, metaclip2)
+}

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 import yaml
@@ -41,10 +42,13 @@ def offline(monkeypatch):
             "ViT-B-16 has no weights 'laion2b', nor is it a file; nearest: .*laion2b_s34b_b88k",
         ),
         ("open_clip:ViT-B-16-SigLIP/webli", "timm/ViT-B-16-SigLIP is not on this machine and cannot be fetched"),
-        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "CoCa models are not supported"),
+        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "laion/CoCa-ViT-B-32-laion2B-s13B-b90k is not on this machine"),
         ("open_clip:EVA02-B-16/merged2b_s8b_b131k", "timm/eva02_base_patch16_clip_224.* cannot be fetched"),
         ("open_clip:convnext_base/laion400m_s13b_b51k", "laion/CLIP-convnext_base-laion400M.* cannot be fetched"),
-        ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "roberta-base is read by a mean_pooler"),
+        (
+            "open_clip:roberta-ViT-B-32/laion2b_s12b_b32k",
+            "CLIP-ViT-B-32-roberta-base-laion2B-s12B-b32k is not on this machine",
+        ),
         ("open_clip:ViT-B-32/laion2b_s34b_b79k", "cannot be fetched .*`hf download laion/CLIP-ViT-B-32"),
         ("BiomedCLIP", "cannot be fetched .*run `hf download microsoft/BiomedCLIP.* and give its path as the backbone"),
         (
@@ -184,9 +188,17 @@ def test_from_the_hubs_cache_without_network(tmp_path, monkeypatch, offline):
 
 def test_every_preset_is_complete():
     assert {"small_clip", "RN50", "ViT-B/32", "ViT-B/16", "ViT-L/14", "BiomedCLIP", "PubMedCLIP"} <= set(presets())
+    assert {"MedSigLIP", "CONCH", "PLIP", "QuiltNet-B-32", "MONET", "LongCLIP-B/16"} <= set(presets())
     for preset in presets().values():
         assert preset.licence and preset.paper and preset.about and preset.size_mb > 0
-        assert (preset.mean, preset.std) == CLIP_NORM  # all that are here use CLIP's
+        others = {((0.5,) * 3, (0.5,) * 3): ("SigLIP",), ((0.0,) * 3, (1.0,) * 3): ("MobileCLIP",)}
+        norm = (preset.mean, preset.std)
+        assert norm == CLIP_NORM or any(family in preset.name for family in others[norm])
+        kind, _, rest = preset.source.partition(":")
+        if kind == "open_clip":
+            known = open_clip.pretrained.get_pretrained_cfg(*rest.split("/"))
+            assert (tuple(known["mean"]), tuple(known["std"])) == norm
+            assert open_clip.get_model_config(rest.split("/")[0])["vision_cfg"]["image_size"] == preset.image_size
         assert preset.templates and all(t.count("{}") == 1 for t in preset.templates)
         assert preset.image_size % 8 == 0
         assert find(preset.name.upper()) is preset and find(preset.source) is preset
@@ -220,3 +232,15 @@ def test_list(monkeypatch, tmp_path, capsys):
     assert "PubMedBERT" in backbones.facts("biomedclip")
     with pytest.raises(UserError, match="no preset 'nope'"):
         backbones.facts("nope")
+
+
+def test_longclip(tiny_state, tmp_path):
+    """A second table of positions holds from the 21st on; the text tower has as many as the tables."""
+    first, second = torch.randn(2, 248, tiny_state["positional_embedding"].shape[1])
+    long = {**tiny_state, "positional_embedding": first, "positional_embedding_res": second}
+    torch.save(long, tmp_path / "longclip.pt")
+    text = vlm.load(str(tmp_path / "longclip.pt")).text
+    assert text.vocabulary.context_length == 248
+    torch.testing.assert_close(text.positional_embedding[:20], first[:20])
+    torch.testing.assert_close(text.positional_embedding[20:], second[20:])
+    assert text.encode(["a long report. " * 60]).isfinite().all()
