@@ -3,10 +3,11 @@
 import ast
 import hashlib
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.abc import SourceLoader
+from importlib.util import find_spec, module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -59,7 +60,7 @@ def at_home(root: Path | None) -> Iterator[None]:
 
 def _stand_in_for_pkg_resources() -> ModuleType | None:
     """OpenAI's clip.py takes `packaging` from there, and newer setuptools are without it; None where it is to be had."""
-    if importlib.util.find_spec("pkg_resources") is not None:
+    if find_spec("pkg_resources") is not None:
         return None
     module = sys.modules["pkg_resources"] = ModuleType("pkg_resources")
     module.packaging = importlib.import_module("packaging.version") and importlib.import_module("packaging")
@@ -97,9 +98,23 @@ def keys_in(file: Path) -> Callable[[CfgNode], None]:
     found = [node for node in program.body if isinstance(node, ast.FunctionDef) and node.name == "extend_cfg"]
     if not found:
         raise UserError(f"{file} has no function extend_cfg(cfg) that adds the keys of its trainers")
-    names: dict[str, Any] = {"CN": CfgNode, "CfgNode": CfgNode}
-    exec(compile(ast.Module(found, []), str(file), "exec"), names)
-    return names["extend_cfg"]
+    spec = spec_from_loader(f"keys_of_{file.stem}", _Function(ast.unparse(found[-1]), str(file)))
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.extend_cfg
+
+
+class _Function(SourceLoader):
+    """Imports a module of one function; CN is yacs' CfgNode, as in the family's files."""
+
+    def __init__(self, function: str, file: str) -> None:
+        self.text, self.file = f"from yacs.config import CfgNode\nCN = CfgNode\n{function}\n", file
+
+    def get_filename(self, fullname: str) -> str:
+        return self.file
+
+    def get_data(self, path: str) -> bytes:
+        return self.text.encode()
 
 
 def _add(cfg: CfgNode, tree: CfgNode) -> None:
