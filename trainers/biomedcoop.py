@@ -16,7 +16,7 @@ from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Reco
 from trainers.coop import CoOpModel
 from vlm.backbone import Backbone
 from vlm.prompts.bank import means, rectangular, text_bank
-from vlm.prompts.prompted import cosine_logits, initial_ctx
+from vlm.prompts.prompted import initial_ctx
 from vlm.towers.block import unit
 
 
@@ -63,8 +63,8 @@ class BiomedCoOpModel(CoOpModel):
         """Logits (batch, n_cls), and (3,): cross-entropy, weighted SCCM, weighted KDSP."""
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.log_scale())
-        teacher = cosine_logits(image, self.chosen(self.suitable(image)), self.log_scale())
+        logits = self.logits(image, text)
+        teacher = self.logits(image, self.chosen(self.suitable(image)))
         divergence = F.kl_div(logits.log_softmax(1), teacher.log_softmax(1), reduction="sum", log_target=True)
         parts = [
             F.cross_entropy(logits, labels),
@@ -199,4 +199,4 @@ class BiomedCoOp(SentenceTrainer):
         yield Column("bank_features", model.clip.text.encode(texts, normalised=False))
         yield Column("selected_mask", mask)
         yield Column("selected_features", model.chosen(mask))
-        yield Column("zero_shot_logits", cosine_logits(image, model.chosen(mask), model.log_scale()))
+        yield Column("zero_shot_logits", model.logits(image, model.chosen(mask)))

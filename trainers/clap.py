@@ -15,7 +15,6 @@ from toolbox.options import Option
 from trainers.base import TEMPLATES_HELP, Column, PromptTrainer, Recording, descend, shuffled
 from trainers.ss_text import WeightsModel
 from vlm.backbone import Backbone
-from vlm.prompts.prompted import cosine_logits
 from vlm.towers.block import unit
 
 STEPS = 300  # in recordings
@@ -42,7 +41,7 @@ class CLAPModel(WeightsModel):
         if constraint in ("none", "l2balanced"):
             self.multipliers.fill_(constraint == "l2balanced")
             return
-        own = cosine_logits(features, unit(self.text), self.log_scale()).softmax(1).gather(1, labels[:, None])[:, 0]
+        own = self.logits(features, unit(self.text)).softmax(1).gather(1, labels[:, None])[:, 0]
         means = torch.stack([own[labels == c].mean() for c in range(len(self.text))])  # nan without images
         found = torch.where(means.isnan(), means.nanmean(), means)
         if constraint == "l2constant":
@@ -115,7 +114,7 @@ class CLAP(PromptTrainer):
             yield Column("lr", torch.tensor(rates, dtype=torch.float64))
             yield Column(f"{part}/multipliers_last", model.multipliers)
         else:
-            zero_shot = cosine_logits(train, unit(text), model.log_scale())
+            zero_shot = model.logits(train, unit(text))
             yield Column("zero_shot_train_prob", zero_shot.softmax(1))
         chaotic = part not in ("zslp", "LP") and text.norm(dim=1).max() < 1.01
         held = 10 if chaotic else STEPS

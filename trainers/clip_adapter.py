@@ -14,7 +14,6 @@ from trainers.base import TEMPLATES_HELP, Column, PromptTrainer, Recording, accu
 from trainers.zsclip import ZeroshotModel
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
-from vlm.prompts.prompted import cosine_logits
 from vlm.towers.block import unit
 
 
@@ -44,7 +43,7 @@ class CLIPAdapterModel(ZeroshotModel):
     def classify(self, image_features: Tensor) -> Tensor:
         hidden = F.relu(self.up(F.relu(self.down(image_features))))
         mixed = self.ratio * hidden + (1 - self.ratio) * image_features
-        return cosine_logits(unit(mixed) if self.normalised else mixed, self.text, self.log_scale())
+        return self.logits(unit(mixed) if self.normalised else mixed, self.text)
 
     def feature_loss(self, image_features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and cross-entropy of a batch of features."""

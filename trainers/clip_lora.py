@@ -95,6 +95,7 @@ class CLIPLoRAModel(PromptedCLIP):
             check_takes_prompts(clip)
             self.image = TowerUpdates(clip.image.blocks, **updates)
         if encoder != "vision":
+            clip.text.check_layers()
             self.text = TowerUpdates(clip.text.blocks, **updates)
         texts = [template.replace("{}", name.replace("_", " ")) for name in classnames]
         self.layout = ContextLayout.plain(clip.text, clip.text.pieces(texts))

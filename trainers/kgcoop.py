@@ -12,7 +12,6 @@ from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Reco
 from trainers.coop import CoOpModel, given_or_drawn_ctx
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
-from vlm.prompts.prompted import cosine_logits
 
 
 class KgCoOpModel(CoOpModel):
@@ -34,7 +33,7 @@ class KgCoOpModel(CoOpModel):
     def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.log_scale())
+        logits = self.logits(image, text)
         return logits, F.cross_entropy(logits, labels) + self.weight * self.score(text)
 
     def score(self, text_features: Tensor) -> Tensor:

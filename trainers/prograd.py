@@ -13,7 +13,7 @@ from trainers.base import MOST_TEXT, TEMPLATES_HELP, Column, PromptTrainer, Reco
 from trainers.coop import CoOpModel
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
-from vlm.prompts.prompted import cosine_logits, initial_ctx
+from vlm.prompts.prompted import initial_ctx
 
 
 class ProGradModel(CoOpModel):
@@ -51,14 +51,14 @@ class ProGradModel(CoOpModel):
     def loss_parts(self, images: Tensor, labels: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Logits (batch, n_cls), and cross-entropy and divergence: -T^2 mean over images of sum softmax(q / T) log softmax."""
         image = self.image_features(images)
-        logits = cosine_logits(image, self.text_features(image), self.log_scale())
+        logits = self.logits(image, self.text_features(image))
         general = self.general(image) / self.temperature
         divergence = F.cross_entropy(logits / self.temperature, general.softmax(1)) * self.temperature**2
         return logits, (F.cross_entropy(logits, labels), divergence)
 
     def general(self, image_features: Tensor) -> Tensor:
         """Zero-shot CLIP's logits q, (batch, n_cls)."""
-        return cosine_logits(image_features, self.fixed_text, self.log_scale())
+        return self.logits(image_features, self.fixed_text)
 
     def backward(self, loss: Tensor, scaled: Callable[[Tensor], Tensor] = lambda loss: loss) -> None:
         (general,) = torch.autograd.grad(scaled(self._divergence), [self.ctx], retain_graph=True)

@@ -13,7 +13,6 @@ from trainers.ivlp import IVLP, IVLPModel
 from vlm.backbone import Backbone
 from vlm.prompts.averaging import GaussianAverage
 from vlm.prompts.class_features import class_features
-from vlm.prompts.prompted import cosine_logits
 from vlm.prompts.templates import IMAGENET_TEMPLATES
 
 
@@ -48,10 +47,10 @@ class PromptSRCModel(IVLPModel):
         """Logits (batch, n_cls), and (4,): cross-entropy, weighted text L1, weighted image L1, KL to the frozen CLIP."""
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.log_scale())
+        logits = self.logits(image, text)
         with torch.no_grad():
             fixed_image = self.clip.image(images)
-            fixed_logits = cosine_logits(fixed_image, self.fixed_text, self.log_scale())
+            fixed_logits = self.logits(fixed_image, self.fixed_text)
         kl = F.kl_div(logits.log_softmax(1), fixed_logits.log_softmax(1), reduction="sum", log_target=True)
         parts = [
             F.cross_entropy(logits, labels),

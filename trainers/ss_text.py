@@ -12,7 +12,7 @@ from toolbox.options import Option
 from trainers.base import TEMPLATES_HELP, Column, PromptTrainer, Recording
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
-from vlm.prompts.prompted import PromptedCLIP, cosine_logits
+from vlm.prompts.prompted import PromptedCLIP
 from vlm.towers.block import unit
 
 SMALLEST = 1e-3  # lambda, as in the published program: beyond 1,000 images the text counts more again
@@ -63,7 +63,7 @@ class WeightsModel(PromptedCLIP):
         return unit(self.weight)
 
     def classify(self, image_features: Tensor) -> Tensor:
-        return cosine_logits(image_features, unit(self.weight), self.log_scale())
+        return self.logits(image_features, unit(self.weight))
 
 
 @TRAINER_REGISTRY.register()

@@ -13,7 +13,7 @@ from trainers.base import MOST_LAYERS, MOST_TEXT, TEMPLATES_HELP, Column, Prompt
 from vlm.backbone import Backbone
 from vlm.prompts.class_features import class_features
 from vlm.prompts.class_tokens import ClassTokenLayout
-from vlm.prompts.prompted import PromptedCLIP, cosine_logits, initial_ctx
+from vlm.prompts.prompted import PromptedCLIP, initial_ctx
 from vlm.towers.tokens import NameTokens
 
 
@@ -69,7 +69,7 @@ class TCPModel(PromptedCLIP):
         """Logits (batch, n_cls), and (2,): cross-entropy, and 1 - mean cosine of text features to the hand-written ones."""
         image = self.image_features(images)
         text = self.text_features(image)
-        logits = cosine_logits(image, text, self.log_scale())
+        logits = self.logits(image, text)
         return logits, torch.stack([F.cross_entropy(logits, labels), 1 - (text * self.fixed_text).sum(-1).mean()])
 
     def reference_parameters(self) -> Iterator[tuple[str, nn.Parameter, int | None]]:

@@ -14,7 +14,7 @@ from toolbox.options import Option
 from trainers.base import TEMPLATES_HELP, Column, Recording
 from trainers.biomedcoop import FILE_OPTION, SentenceTrainer
 from vlm.backbone import Backbone
-from vlm.prompts.prompted import PromptedCLIP, check_takes_prompts, cosine_logits, initial_ctx
+from vlm.prompts.prompted import PromptedCLIP, check_reads_cls, cosine_logits, initial_ctx
 from vlm.towers.block import in_place, unit
 from vlm.towers.text import ContextLayout
 from vlm.towers.tokens import NameTokens
@@ -57,7 +57,7 @@ class XCoOpModel(PromptedCLIP):
         max_grad_norm: float = 0.0,
     ) -> None:
         super().__init__(clip)
-        check_takes_prompts(clip)
+        check_reads_cls(clip)
         self.weights, self.noise, self.max_grad_norm = weights, noise, max_grad_norm
         text, n_ctx = clip.text, len(clip.text.vocabulary.encode(words))
         names = NameTokens(text.vocabulary, list(classnames) * copies, n_ctx)
@@ -74,7 +74,8 @@ class XCoOpModel(PromptedCLIP):
     def _embed_tokens(self, names: Sequence[Sequence[int]], clinical: Sequence[Sequence[int]]) -> None:
         """What `token_logits` needs of token embeddings: the clinical ones at the context, and all that is not learned."""
         text, n_ctx = self.clip.text, self.ctx.shape[1]
-        start, end = [text.vocabulary.start], text.vocabulary.end
+        start = [] if text.vocabulary.start is None else [text.vocabulary.start]
+        at = slice(len(start), len(start) + n_ctx)
         places = text.vocabulary.context_length
 
         def padded(sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -84,13 +85,13 @@ class XCoOpModel(PromptedCLIP):
             return unit(text.embed(rows).double())
 
         own = padded([start + [0] * n_ctx + list(name) for name in names])
-        theirs = padded([[*start, *tokens, end] for tokens in clinical])
-        own[:, 1 : 1 + n_ctx] = 0
+        theirs = padded([[*start, *x, *text.vocabulary.closing(1 + len(x))] for x in clinical])
+        own[:, at] = 0
         fixed = theirs.flatten(1) @ own.flatten(1).T
         # Padding is alike in all classes. A softmax does not see what they share, float32 would lose digits to it.
         fixed -= fixed.mean(1, keepdim=True)
         self.register_buffer("fixed_tokens", fixed.float(), persistent=False)
-        self.register_buffer("clinical_tokens", theirs[:, 1 : 1 + n_ctx].float(), persistent=False)
+        self.register_buffer("clinical_tokens", theirs[:, at].float(), persistent=False)
 
     @property
     def frozen_images(self) -> bool:
@@ -121,7 +122,7 @@ class XCoOpModel(PromptedCLIP):
     def loss_parts(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, n_cls), and (3,): cross-entropies of images, of clinical sentences and of their tokens."""
         raw = self.raw_texts()
-        logits = cosine_logits(self.image_features(images), unit(raw).mean(0), self.log_scale())
+        logits = self.logits(self.image_features(images), unit(raw).mean(0))
         own = torch.arange(self.n_cls, device=logits.device)
         aligned = (self.sentence_logits(raw), self.token_logits())
         return logits, torch.stack([F.cross_entropy(logits, labels), *(F.cross_entropy(a, own) for a in aligned)])

@@ -13,10 +13,14 @@ from toolbox.errors import UserError
 from vlm.loading.weights import fill
 from vlm.towers.attention import causal_mask
 from vlm.towers.block import LayerNorm
-from vlm.towers.build import image_tower, text_tower
+from vlm.towers.build import check_text, clip_vocabulary, image_tower, text_tower
+from vlm.towers.whole import Whole
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+LONG = "positional_embedding_res"
+"""LongCLIP's second table of positions (Zhang et al., ECCV 2024), which holds from position `KEPT` on."""
+KEPT = 20
 
 
 class Backbone(nn.Module):
@@ -27,6 +31,7 @@ class Backbone(nn.Module):
         image: image tower; `image(images, prompts)` gives normalised features (batch, embed_dim).
         text: text tower; see `vlm.towers.text`.
         logit_scale: the log of the temperature's inverse, a frozen scalar.
+        logit_bias: what is added to every logit (SigLIP), a frozen scalar, or None.
         image_size: pixels a side.
         mean, std: normalisation of RGB values in 0..1.
         templates: prompts that its authors used, each with one {}; empty where they say none.
@@ -42,11 +47,14 @@ class Backbone(nn.Module):
         mean: Sequence[float] = CLIP_MEAN,
         std: Sequence[float] = CLIP_STD,
         templates: Sequence[str] = (),
+        logit_bias: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.name = name
         self.image, self.text = image, text
         self.logit_scale = nn.Parameter(logit_scale.detach().clone().float().reshape(()))
+        bias = None if logit_bias is None else nn.Parameter(logit_bias.detach().clone().float().reshape(()))
+        self.register_parameter("logit_bias", bias)
         self.image_size = image_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.templates = tuple(templates)
@@ -73,20 +81,36 @@ class Backbone(nn.Module):
             for p in self.parameters()
         }
         copied = copy.deepcopy(self, done).to(device)
+        copied._cast_tables(dtype)
         copied.__dict__["weights_hash"] = hash_of_original
         return copied
 
     def _kept(self) -> set[int]:
-        """Parameters that stay in float32 whatever the rest: LayerNorms and the temperature."""
-        norms = (m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm))
-        return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale)}
+        """Parameters that stay in float32 whatever the rest: norms, the temperature and the bias.
+
+        Towers that are used whole have LayerNorms of other kinds, some of which compute only in the precision of their weights.
+        """
+        whole = {id(m) for tower in self.modules() if isinstance(tower, Whole) for m in tower.modules()}
+        norms = [m for m in self.modules() if isinstance(m, LayerNorm | nn.LayerNorm) and id(m) not in whole]
+        norms += [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale), id(self.logit_bias)}
+
+    def _cast_tables(self, dtype: torch.dtype) -> None:
+        """What towers that are used whole keep beside their weights (EVA's rotations), in `dtype`, in place."""
+        for tower in (m for m in self.modules() if isinstance(m, Whole)):
+            for module in tower.modules():
+                if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    for name, table in module.named_buffers(recurse=False):
+                        if table.is_floating_point():
+                            setattr(module, name, table.to(dtype))
 
     def cast(self, dtype: torch.dtype) -> "Backbone":
-        """Weights in `dtype`, in place; LayerNorms and the temperature stay in float32."""
+        """Weights in `dtype`, in place; norms and the temperature stay in float32."""
         kept = self._kept()
         for p in self.parameters():
             if id(p) not in kept:
                 p.data = p.data.to(dtype)
+        self._cast_tables(dtype)
         return self
 
     @cached_property
@@ -111,6 +135,9 @@ def openai_model(state: dict[str, Tensor]) -> nn.Module:
         UserError: the weights are not a CLIP's in that format.
     """
     state = {k: v for k, v in state.items() if k not in ("input_resolution", "context_length", "vocab_size")}
+    if LONG in state:
+        known, stretched = state["positional_embedding"], state.pop(LONG)
+        state["positional_embedding"] = torch.cat([known[:KEPT], stretched[KEPT:]])
     try:
         vision, text, embed_dim = _vision_sizes(state), _text_sizes(state), state["text_projection"].shape[1]
         with torch.device("meta"):
@@ -153,21 +180,17 @@ def _text_sizes(state: dict[str, Tensor]) -> open_clip.CLIPTextCfg:
     )
 
 
-def from_open_clip_model(name: str, model: nn.Module, tokenizer=None, mean=None, std=None) -> Backbone:
-    """A backbone over an open_clip `CLIP` (causal text tower; ViT or ResNet image tower).
+def from_open_clip_model(name: str, model: nn.Module) -> Backbone:
+    """A backbone over an open_clip `CLIP` with CLIP's own tokeniser.
 
     Raises:
-        UserError: the model pools or attends in a way prompts cannot enter; what is different is said.
+        UserError: the text tower pools or attends in a way prompts cannot enter; what is different is said.
     """
-    return Backbone(
-        name,
-        image_tower(name, model.visual),
-        text_tower(name, getattr(model, "text", model), tokenizer or open_clip.SimpleTokenizer()),
-        model.logit_scale,
-        _side(model.visual.image_size),
-        mean or CLIP_MEAN,
-        std or CLIP_STD,
-    )
+    text = getattr(model, "text", model)
+    check_text(name, text)
+    image = image_tower(model.visual)
+    tower = text_tower(text, clip_vocabulary(text))
+    return Backbone(name, image, tower, model.logit_scale, _side(model.visual.image_size))
 
 
 def _side(size: int | tuple[int, int]) -> int:

@@ -18,11 +18,11 @@ from trainers.vip import ViPModel
 from trainers.xcoop import XCoOpModel
 from vlm.prompts.deep import DeepText
 from vlm.prompts.prompted import PromptedCLIP
-from vlm.towers.text import CausalText
+from vlm.towers.clip_text import ClipText
 
 
 def tower(
-    text: CausalText,
+    text: ClipText,
     x: Tensor,
     eot: Sequence[int],
     replaced: Mapping[int, Tensor] | None = None,
@@ -44,7 +44,7 @@ def tower(
     return F.normalize(raw, dim=-1) if normalised else raw
 
 
-def prompts(text: CausalText, classnames: Sequence[str], ctx: Tensor, words: Tensor) -> tuple[Tensor, list[int]]:
+def prompts(text: ClipText, classnames: Sequence[str], ctx: Tensor, words: Tensor) -> tuple[Tensor, list[int]]:
     """Embeddings (n_cls, 77, width) of [SOS][ctx][words][class].[EOT][padding], and where EOT stands.
 
     Args:
@@ -98,7 +98,7 @@ def _attention(model: ViPModel, query: Tensor, V: Tensor) -> Tensor:
     return (keys @ (model.q_proj.weight @ query) / len(query) ** 0.5).softmax(0)
 
 
-def plain_features(text: CausalText, texts: Sequence[str]) -> Tensor:
+def plain_features(text: ClipText, texts: Sequence[str]) -> Tensor:
     """Features of whole sentences, (len(texts), embed_dim), each padded to 77 tokens."""
     none = text.token_embedding[:0]
     return tower(text, *prompts(text, [sentence.removesuffix(".") for sentence in texts], none, none))

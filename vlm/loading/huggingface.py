@@ -1,4 +1,4 @@
-"""Backbones in the format of Hugging Face's `CLIPModel` (PubMedCLIP): config.json, weights, preprocessor_config.json."""
+"""Backbones in Hugging Face's format: a `CLIPModel` (PubMedCLIP), or a `SiglipModel` (see `vlm.loading.siglip`)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +10,7 @@ from transformers import CLIPConfig
 from toolbox.errors import UserError
 from toolbox.names import check_name
 from vlm.backbone import Backbone
+from vlm.loading import siglip
 from vlm.loading.openclip import build, read_json
 from vlm.loading.weights import read_weights
 
@@ -49,17 +50,41 @@ _LAYERS = {
 
 
 def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> Backbone:
-    """A folder in the form in which transformers saves a `CLIPModel`.
+    """A folder in the form in which transformers saves a `CLIPModel` or `SiglipModel`.
 
     Args:
         fetch: gives the first of some file names that the model's source has, or None.
 
     Raises:
-        UserError: a file is missing, it is no CLIP with CLIP's tokeniser, or the weights are another architecture's.
+        UserError: a file is missing, it is neither a SigLIP nor a CLIP with CLIP's tokeniser, or the weights are another
+            architecture's.
     """
     config = read_json(folder / CONFIG)
-    if config.get("model_type") != "clip":
-        raise UserError(f"backbone {name}: {folder / CONFIG} describes a {config.get('model_type')!r}, not a CLIP")
+    kind = config.get("model_type")
+    if kind not in ("clip", "siglip"):
+        raise UserError(f"backbone {name}: {folder / CONFIG} describes a {kind!r}, not a CLIP or SigLIP")
+
+    def weights() -> dict[str, Tensor]:
+        path = fetch(*WEIGHTS)
+        if path is not None:
+            return read_weights(path)
+        index = fetch(*INDEXES)
+        if index is not None:
+            return read_shards(name, index, fetch)
+        expected = " or ".join((*WEIGHTS, *INDEXES))
+        raise UserError(f"backbone {name}: no weights beside {folder / CONFIG}; expected {expected}")
+
+    found = fetch("preprocessor_config.json")
+    preprocess = read_json(found) if found is not None else {}
+    preprocess = {"mean": preprocess.get("image_mean"), "std": preprocess.get("image_std")}
+    if kind == "siglip":
+        return siglip.from_config(name, config, preprocess, weights, fetch)
+    return _clip(name, config, preprocess, weights, folder)
+
+
+def _clip(
+    name: str, config: dict, preprocess: dict, weights: Callable[[], dict[str, Tensor]], folder: Path
+) -> Backbone:
     try:
         config = CLIPConfig.from_dict(config)
     except Exception as error:  # of whatever kind the library makes it
@@ -68,21 +93,7 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
         raise UserError(
             f"backbone {name}: {config.text_config.vocab_size} word pieces; only CLIP's {VOCABULARY} are supported"
         )
-
-    def weights() -> dict[str, Tensor]:
-        path = fetch(*WEIGHTS)
-        if path is not None:
-            return openai_names(read_weights(path))
-        index = fetch(*INDEXES)
-        if index is not None:
-            return openai_names(read_shards(name, index, fetch))
-        expected = " or ".join((*WEIGHTS, *INDEXES))
-        raise UserError(f"backbone {name}: no weights beside {folder / CONFIG}; expected {expected}")
-
-    found = fetch("preprocessor_config.json")
-    preprocess = read_json(found) if found is not None else {}
-    preprocess = {"mean": preprocess.get("image_mean"), "std": preprocess.get("image_std")}
-    return build(name, open_clip_config(name, config), preprocess, weights)
+    return build(name, open_clip_config(name, config), preprocess, lambda: openai_names(weights()))
 
 
 def read_shards(name: str, index: Path, fetch: Callable[..., Path | None]) -> dict[str, Tensor]:

@@ -12,10 +12,11 @@ from toolbox.errors import UserError, nearest
 from toolbox.plain import parse_json
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
 from vlm.loading import hub
-from vlm.loading.bert_weights import bert_tower, check_bert
+from vlm.loading.hub_text import hub_tower
+from vlm.loading.hub_words import hub_words
 from vlm.loading.weights import fill, read_weights
-from vlm.towers.build import check_image, check_text, image_tower, text_tower
-from vlm.towers.text import CausalText
+from vlm.towers.build import check_text, clip_vocabulary, image_tower, pool_type, sees_padding, text_tower
+from vlm.towers.tokens import Vocabulary
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = (  # in the order of preference
@@ -118,41 +119,33 @@ def build(
     Raises:
         UserError: prompts cannot enter the model, or the weights are another architecture's.
     """
-    if "multimodal_cfg" in cfg:
-        raise UserError(f"backbone {name}: CoCa models are not supported; choose a CLIP of the same size")
-    if "init_logit_bias" in cfg and cfg["text_cfg"].get("no_causal_mask"):
-        raise UserError(
-            f"backbone {name}: SigLIP models are not supported: their image tower pools by attention and their text tower, "
-            "which is not causal, is read at the last of 64 padded positions; choose a CLIP of the same size"
-        )
     visual, text = _skeletons(name, cfg)
-    check_image(name, visual)
-    if text is None:
-        check_bert(name, cfg["text_cfg"])
-    else:
+    if text is not None:
         check_text(name, text)
     state = weights()
     if "logit_scale" not in state or state["logit_scale"].numel() != 1:
         raise UserError(f"backbone {name}: the checkpoint has no number logit_scale; it is not of a CLIP")
     image_state, text_state = _split(state)
-    image = image_tower(name, fill(visual, image_state, f"backbone {name}, image tower"))
+    image = image_tower(fill(_with_buffers(cfg, visual), image_state, f"backbone {name}, image tower"))
     if text is None:
-        tower = bert_tower(name, cfg["text_cfg"], cfg["embed_dim"], text_state, fetch)
+        tower = hub_tower(name, cfg["text_cfg"], cfg["embed_dim"], text_state, fetch)
     else:
-        tower = _causal(name, cfg, fill(text, text_state, f"backbone {name}, text tower"))
+        text = fill(text, text_state, f"backbone {name}, text tower")
+        tower = text_tower(text, _vocabulary(name, cfg["text_cfg"], text, fetch))
     size = cfg["vision_cfg"].get("image_size", 224)
     mean, std = preprocess.get("mean") or CLIP_MEAN, preprocess.get("std") or CLIP_STD
-    # A SigLIP-style logit bias is the same for all classes: softmax does not see it.
-    return Backbone(name, image, tower, state["logit_scale"], size if isinstance(size, int) else size[0], mean, std)
+    bias = state.get("logit_bias")
+    return Backbone(
+        name, image, tower, state["logit_scale"], size if isinstance(size, int) else size[0], mean, std, logit_bias=bias
+    )
 
 
 def _skeletons(name: str, cfg: dict) -> tuple[nn.Module, nn.Module | None]:
     """Both towers without memory; None for a text tower that is not open_clip's own."""
     quick = cfg.get("quick_gelu", False)
-    vision = {**cfg["vision_cfg"], "timm_model_pretrained": False}
     try:
         with torch.device("meta"):
-            visual = _build_vision_tower(cfg["embed_dim"], vision, quick)
+            visual = _vision_tower(cfg)
             text = (
                 None
                 if cfg["text_cfg"].get("hf_model_name")
@@ -163,19 +156,37 @@ def _skeletons(name: str, cfg: dict) -> tuple[nn.Module, nn.Module | None]:
     return visual, text
 
 
-def _causal(name: str, cfg: dict, text: nn.Module) -> CausalText:
-    if cfg["text_cfg"].get("hf_tokenizer_name"):
+def _vision_tower(cfg: dict) -> nn.Module:
+    vision = {**cfg["vision_cfg"], "timm_model_pretrained": False}
+    return _build_vision_tower(cfg["embed_dim"], vision, cfg.get("quick_gelu", False))
+
+
+def _with_buffers(cfg: dict, visual: nn.Module) -> nn.Module:
+    """The image tower itself, or made anew with memory where it keeps tables that no checkpoint holds (EVA's rotations)."""
+    saved = visual.state_dict()
+    made = any(name not in saved for name, _ in visual.named_buffers())
+    return _vision_tower(cfg) if made else visual
+
+
+def _vocabulary(name: str, text_cfg: dict, text: nn.Module, fetch: Callable[..., Path | None] | None) -> Vocabulary:
+    source = text_cfg.get("hf_tokenizer_name")
+    if not source:
+        return clip_vocabulary(text)
+    vocabulary = hub_words(name, source, text.context_length, text_cfg.get("tokenizer_kwargs") or {}, fetch)
+    if not sees_padding(text):
+        vocabulary.fill = None
+    if pool_type(text) == "argmax" or (pool_type(text) == "eos" and vocabulary.end != text.eos_id):
         raise UserError(
-            f"backbone {name}: its causal text tower has the tokeniser {cfg['text_cfg']['hf_tokenizer_name']}; "
-            "only CLIP's own is supported there"
+            f"backbone {name}: the tokeniser at {source!r} does not end texts with the token that its tower reads"
         )
-    return text_tower(name, text, open_clip.SimpleTokenizer(context_length=text.context_length))
+    return vocabulary
 
 
 def _split(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Weights of the image tower and of the text tower, each without its prefix."""
     image = {key.removeprefix("visual."): v for key, v in state.items() if key.startswith("visual.")}
-    rest = {key: v for key, v in state.items() if not key.startswith(("visual.", "logit_"))}
+    others = ("visual.", "logit_", "text_decoder.")  # the last writes CoCa's captions, which are not asked for
+    rest = {key: v for key, v in state.items() if not key.startswith(others)}
     return image, {key.removeprefix("text.").removeprefix("text_encoder."): v for key, v in rest.items()}
 
 

@@ -15,10 +15,10 @@ from transformers import BertConfig, BertModel
 
 from toolbox.errors import UserError
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
-from vlm.loading.bert_weights import BERT_BASE, word_pieces
+from vlm.loading.hub_text import BERT_BASE, word_pieces
 from vlm.loading.weights import fill, read_weights
 from vlm.towers.bert import BertText
-from vlm.towers.vision import ResNet
+from vlm.towers.whole import WholeImage
 
 IMAGE, TEXT, PROJECTION = "image_encoder(resnet50).pth", "text_encoder.pth", "text_projection_layer.pth"
 ADDRESS = "https://huggingface.co/datasets/axiong/pmc_oa"
@@ -53,7 +53,7 @@ def _image_size(state: dict[str, Tensor]) -> int:
     return 32 * round((len(state["attnpool.positional_embedding"]) - 1) ** 0.5)
 
 
-def _image(name: str, state: dict[str, Tensor], embed_dim: int) -> ResNet:
+def _image(name: str, state: dict[str, Tensor], embed_dim: int) -> WholeImage:
     try:
         layers = [len({k.split(".")[1] for k in state if k.startswith(f"layer{i}.")}) for i in (1, 2, 3, 4)]
         width = len(state["layer1.0.conv1.weight"])
@@ -62,7 +62,7 @@ def _image(name: str, state: dict[str, Tensor], embed_dim: int) -> ResNet:
         raise UserError(f"backbone {name}: {IMAGE} is no ResNet of CLIP's kind: it has no {error}") from error
     with torch.device("meta"):
         visual = open_clip.model.ModifiedResNet(layers, embed_dim, heads=HEADS, image_size=size, width=width)
-    return ResNet(fill(visual, state, f"backbone {name}, {IMAGE}"))
+    return WholeImage(fill(visual, state, f"backbone {name}, {IMAGE}"))
 
 
 def _text(name: str, folder: Path, state: dict[str, Tensor], matrix: Tensor) -> BertText:

@@ -23,6 +23,7 @@ class ClassTokenLayout:
     """
 
     def __init__(self, text: TextTower, names: NameTokens, n_ctx: int, layer: int) -> None:
+        text.check_layers()
         if not 0 < layer < text.depth:
             raise UserError(
                 f"class tokens enter text layer {layer} (counted from 0) but the text tower has {text.depth} layers; "
@@ -32,14 +33,14 @@ class ClassTokenLayout:
         self.before = ContextLayout(text, names, n_ctx)
         packed, made = self.before.packed, n_ctx * len(names)
         # Indices into [tokens of all classes][tokens of the layers before].
-        start = [(made, 0)] if text.causal else []
+        start = [(made + i, position) for i, position in text.lead] if text.causal else []
         classes = []
         for c, (at, own) in enumerate(zip(packed.at, self.before.classes, strict=True)):
             tokens = [(c * n_ctx + i, 1 + i) for i in range(n_ctx)]
             kept = [(made + i, position) for i, (_, position) in zip(at, own, strict=True)]
             first = [token for token in kept if token[1] == 0]
             classes.append(first + tokens + [token for token in kept if token[1] > n_ctx])
-        self.after = Packed(start, classes, text.causal, self.before.words)
+        self.after = Packed(start, classes, text.causal, self.before.readout, self.before.words)
 
     def features(self, text: TextTower, ctx: Tensor, class_tokens: Tensor) -> Tensor:
         """Normalised (n_cls, embed_dim) of a context (n_ctx, width) and class tokens (n_cls, n_ctx, width)."""

@@ -86,6 +86,7 @@ class ConditionalText(nn.Module):
         budget: int = BUDGET,
     ) -> None:
         super().__init__()
+        text.check_layers()
         self._check(rows, names, depth, text.depth, prefix, suffix)
         object.__setattr__(self, "text", text)  # frozen and shared: no part of this module's state
         self.dropout, self.dropout_per_image, self.budget = dropout, dropout_per_image, budget

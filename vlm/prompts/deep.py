@@ -26,6 +26,8 @@ class DeepText(DeepPrompts):
     """
 
     def __init__(self, clip: Backbone, classnames: Sequence[str], ctx_init: str, n_ctx: int, depth: int) -> None:
+        if depth > 1:
+            clip.text.check_layers()
         super().__init__(initial_ctx(clip, ctx_init, n_ctx), depth, clip.text.depth, "text")
         left = clip.text.vocabulary.encode(ctx_init.replace("_", " "))[n_ctx:]
         n_before = n_ctx + len(left)

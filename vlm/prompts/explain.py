@@ -22,11 +22,11 @@ def relevance(model: PromptedCLIP, images: Tensor, labels: Tensor | None = None)
         labels: the class each map is for, (batch,); the predicted one by default.
 
     Raises:
-        UserError: the image tower is no ViT, so it has no patches.
+        UserError: the image tower is no ViT that reads its patches through CLS.
     """
     vit = model.clip.image
-    if not vit.takes_prompts:
-        raise UserError(f"backbone {model.clip.name} has no patch tokens to explain; heat maps need a ViT")
+    if not vit.takes_prompts or not vit.reads_cls:
+        raise UserError(f"backbone {model.clip.name} has no CLS that reads patch tokens; heat maps need a ViT that has")
     prompts = model.visual_prompts()
     kept = []
 

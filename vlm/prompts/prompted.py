@@ -11,19 +11,23 @@ from vlm.backbone import Backbone
 from vlm.towers.tokens import init_words
 
 
-def cosine_logits(image_features: Tensor, text_features: Tensor, logit_scale: Tensor) -> Tensor:
-    """exp(logit_scale) * cosine, (batch, n_cls), in float32.
+def cosine_logits(
+    image_features: Tensor, text_features: Tensor, logit_scale: Tensor, logit_bias: Tensor | None = None
+) -> Tensor:
+    """exp(logit_scale) * cosine + logit_bias, (batch, n_cls), in float32.
 
     Args:
         image_features: (batch, embed_dim), normalised.
         text_features: (n_cls, embed_dim), or (batch, n_cls, embed_dim) where they depend on the image; normalised.
+        logit_bias: a scalar, of backbones that were trained with one (SigLIP).
     """
     with torch.autocast(image_features.device.type, enabled=False):
         if text_features.dim() == 2:
             cosine = image_features @ text_features.mT
         else:
             cosine = torch.einsum("be,bce->bc", image_features, text_features)
-        return logit_scale.exp() * cosine
+        logits = logit_scale.exp() * cosine
+        return logits if logit_bias is None else logits + logit_bias
 
 
 class PromptedCLIP(nn.Module):
@@ -76,7 +80,11 @@ class PromptedCLIP(nn.Module):
 
     def classify(self, image_features: Tensor) -> Tensor:
         """Logits of images that are features already, (batch, embed_dim)."""
-        return cosine_logits(image_features, self._text(image_features), self.log_scale())
+        return self.logits(image_features, self._text(image_features))
+
+    def logits(self, image_features: Tensor, text_features: Tensor) -> Tensor:
+        """`cosine_logits` with the model's scale and the backbone's bias, (batch, n_cls)."""
+        return cosine_logits(image_features, text_features, self.log_scale(), self.clip.logit_bias)
 
     def loss(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (batch, n_cls) and the loss of a training batch; cross-entropy unless a method says otherwise."""
@@ -159,7 +167,7 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
     """Deep visual prompts from N(0, 0.02).
 
     Raises:
-        UserError: the image tower takes no prompts (a ResNet), or is not as deep.
+        UserError: the image tower takes no prompts (a ResNet, a ConvNeXt), or is not as deep.
     """
     check_takes_prompts(clip)
     check_n_ctx(n_ctx, "vision")
@@ -168,8 +176,19 @@ def visual_prompts(clip: Backbone, n_ctx: int, depth: int) -> DeepPrompts:
 
 
 def check_takes_prompts(clip: Backbone) -> None:
-    """Raises UserError if the image tower takes no visual prompts (a ResNet)."""
+    """Raises UserError if the image tower takes no visual prompts (a ResNet, a ConvNeXt)."""
     if not clip.image.takes_prompts:
         raise UserError(
-            f"backbone {clip.name} has a ResNet image tower, which takes no visual prompts; choose a ViT, such as ViT-B/16"
+            f"backbone {clip.name} has a {clip.image.kind} image tower, which takes no visual prompts; choose a ViT, such as "
+            "ViT-B/16"
+        )
+
+
+def check_reads_cls(clip: Backbone) -> None:
+    """Raises UserError if the image tower is no ViT that is read at CLS."""
+    check_takes_prompts(clip)
+    if not clip.image.reads_cls:
+        raise UserError(
+            f"backbone {clip.name} pools its image tokens; this method reads CLS and each patch alike: choose a ViT with CLS, "
+            "such as ViT-B/16"
         )

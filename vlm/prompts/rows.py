@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vlm.towers.ragged import Packed, Token
+from vlm.towers.ragged import Packed, Readout, Token
 from vlm.towers.text import TextTower
 
 
@@ -35,7 +35,7 @@ class RowLayout:
 
     Args:
         text: the tower.
-        pieces: each class's word pieces and the end token.
+        pieces: each class's word pieces and what stands behind them.
         rows: the classes' rows.
         n_ctx: length of the context.
 
@@ -54,18 +54,18 @@ class RowLayout:
         # Rows at the ends: the prefix begins behind the context, the suffix ends where the class's rows end.
         self.end_position = (first + torch.where(at < p, at, lengths + at - p - s)).to(device)
         self.middle_position = torch.where(inner < lengths - p - s, first + p + inner, -1).to(device)
-        with torch.no_grad():
-            self.words = text.embed([text.vocabulary.start, *(t for x in pieces for t in x)])
-        start, names_at, seen = [(0, 0)], [], 1
+        self.words, readout = text.lead_and(pieces), text.readout(pieces)
+        start, names_at, seen = text.lead, [], 1
         for length, x in zip(rows.lengths, pieces, strict=True):
-            names_at.append([(seen + i, first + length + i) for i in range(len(x))])
+            places = text.vocabulary.positions(first + length, len(x))
+            names_at.append([(seen + i, place) for i, place in enumerate(places)])
             seen += len(x)
         shared, own = (start, names_at) if text.causal else ([], [start + x for x in names_at])
         read = [torch.arange(1, first), self.middle_position, self.end_position]
-        self.reading = Packed(shared, own, text.causal, self.words, read)
-        self.whole = self._whole(shared, own, n_ctx, text.causal)
+        self.reading = Packed(shared, own, text.causal, readout, self.words, read)
+        self.whole = self._whole(shared, own, n_ctx, text.causal, readout)
 
-    def _whole(self, shared: list[Token], own: list[list[Token]], n_ctx: int, causal: bool) -> Packed:
+    def _whole(self, shared: list[Token], own: list[list[Token]], n_ctx: int, causal: bool, readout: Readout) -> Packed:
         at_ctx = self.reading.count * self.reading.length
         ctx = [(at_ctx + i, 1 + i) for i in range(n_ctx)]
         rows, index = [[] for _ in own], at_ctx + n_ctx
@@ -79,5 +79,5 @@ class RowLayout:
             for at, x in zip(self.reading.at, own, strict=True)
         ]
         if causal:
-            return Packed(shared + ctx, [r + x for r, x in zip(rows, own, strict=True)], causal, self.words)
-        return Packed(shared, [x + ctx + r for r, x in zip(rows, own, strict=True)], causal, self.words)
+            return Packed(shared + ctx, [r + x for r, x in zip(rows, own, strict=True)], causal, readout, self.words)
+        return Packed(shared, [x + ctx + r for r, x in zip(rows, own, strict=True)], causal, readout, self.words)

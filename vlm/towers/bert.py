@@ -1,4 +1,4 @@
-"""BiomedCLIP's text tower: a BERT read at [CLS], with prompts put in.
+"""BERT text towers with prompts put in: BiomedCLIP's, read at [CLS], and RoBERTas, read by a mean.
 
 Every token sees every other, so what holds for a causal tower fails here: the context cannot be computed once for all
 classes, and [CLS] changes with everything behind it. What remains exact:
@@ -6,7 +6,7 @@ classes, and [CLS] changes with everything behind it. What remains exact:
 * Prompts end at [SEP]; padding is never computed.
 * Where a layer's prompts are thrown away before the next layer, nobody reads their output, so they enter as keys and
   values alone, once for all classes.
-* After the last layer only [CLS] is read, so that layer asks one query a class.
+* After the last layer only [CLS] is read, so that layer asks one query a class (not where the mean is read).
 """
 
 import torch
@@ -47,19 +47,25 @@ class BertText(TextTower):
     """The frozen text tower.
 
     Args:
-        bert: a transformers `BertModel`; its pooler (a linear layer and tanh on [CLS]) is applied if it has one.
+        bert: a transformers `BertModel` or `RobertaModel`; its pooler (a linear layer and tanh on [CLS]) is applied if it has
+            one.
         projection: from its width to the joint embedding, (..., width) -> (..., embed_dim).
         embed_dim: width of the joint embedding.
         vocabulary: the tokeniser that belongs to it.
+        read_at: `first`, that is at [CLS], or `mean`.
     """
 
     causal = False
 
-    def __init__(self, bert: nn.Module, projection: nn.Module, embed_dim: int, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, bert: nn.Module, projection: nn.Module, embed_dim: int, vocabulary: Vocabulary, read_at: str = "first"
+    ) -> None:
         super().__init__()
-        embeddings = bert.embeddings
+        embeddings, self.read_at = bert.embeddings, read_at
         self.token_embedding = embeddings.word_embeddings.weight
-        self.positional_embedding = embeddings.position_embeddings.weight
+        positions = embeddings.position_embeddings.weight
+        first = getattr(embeddings, "padding_idx", -1) + 1  # RoBERTa's positions begin behind that of its padding
+        self.positional_embedding = nn.Parameter(positions[first:].detach()) if first else positions
         self.type_embedding = embeddings.token_type_embeddings.weight
         self.ln_embedding = LayerNorm(embeddings.LayerNorm)
         heads = bert.config.num_attention_heads
@@ -73,6 +79,6 @@ class BertText(TextTower):
         return self.ln_embedding(words + self.type_embedding[0] + self.positional_embedding[where])
 
     def project(self, x: Tensor, normalised: bool = True) -> Tensor:
-        """[CLS] tokens (..., width) to text features (..., embed_dim), L2-normalised unless told otherwise."""
+        """[CLS] tokens or means (..., width) to text features (..., embed_dim), L2-normalised unless told otherwise."""
         features = self.projection(x if self.pooler is None else self.pooler(x).tanh())
         return unit(features) if normalised else features.float()

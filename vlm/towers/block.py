@@ -34,6 +34,13 @@ def unit(x: Tensor) -> Tensor:
     return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
 
 
+def projected(x: Tensor, projection: nn.Parameter | nn.Module | None) -> Tensor:
+    """x (..., width) by a matrix (width, embed_dim), through a module that ends a tower, or as it is."""
+    if projection is None:
+        return x
+    return projection(x) if isinstance(projection, nn.Module) else x @ projection
+
+
 class LayerNorm(nn.Module):
     """LayerNorm computed in float32 whatever the precision of its input, as CLIP does.
 
@@ -183,3 +190,14 @@ def from_timm(block: nn.Module) -> Block:
     attn, mlp = block.attn, block.mlp
     in_proj = (attn.qkv.weight, attn.qkv.bias)
     return Block(block.norm1, in_proj, attn.proj, block.norm2, mlp.fc1, mlp.act, mlp.fc2, attn.num_heads, scales)
+
+
+def from_hugging_face(layer: nn.Module, heads: int) -> Block:
+    """Block over a transformers `SiglipEncoderLayer` or `CLIPEncoderLayer`; its three projections of attention become one."""
+    attn, mlp = layer.self_attn, layer.mlp
+    projections = (attn.q_proj, attn.k_proj, attn.v_proj)
+    weight, bias = (
+        nn.Parameter(torch.cat([getattr(p, kind) for p in projections]).detach()) for kind in ("weight", "bias")
+    )
+    norms = (layer.layer_norm1, layer.layer_norm2)
+    return Block(norms[0], (weight, bias), attn.out_proj, norms[1], mlp.fc1, mlp.activation_fn, mlp.fc2, heads)

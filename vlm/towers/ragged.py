@@ -6,6 +6,7 @@ padded within a sequence; only the shorter sequences are filled up to the longes
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,20 @@ SHARED, NOBODY = -1, -2  # owners of tokens that all classes see, and of those t
 Token = tuple[int, int]  # index into a table of embeddings, position in the prompt
 
 
+class Readout(NamedTuple):
+    """What is read of a prompt after the last layer: one token, or the mean of all.
+
+    Attributes:
+        behind: how many tokens of each class's prompt stand behind the one that is read; None reads the first.
+        mean: all are read.
+        unseen: no token sees the one that is read, itself included (CoCa).
+    """
+
+    behind: Sequence[int] | None = None
+    mean: bool = False
+    unseen: bool = False
+
+
 class Packed:
     """Where the tokens of prompts lie in `count` sequences of `length`, with `group` classes in each.
 
@@ -24,7 +39,8 @@ class Packed:
     Args:
         shared: the tokens that stand in front of all classes.
         classes: each class's own tokens.
-        causal: a token sees only what stands no later than itself, and a class is read at its last token, not its first.
+        causal: a token sees only what stands no later than itself.
+        readout: which tokens are read.
         like: a tensor with the device and dtype of the tower.
         read: what else is read as keys, left of the tokens' own: positions that all classes see, (n,), or each class its
             own, (n_cls, n), with -1 where there is none.
@@ -34,6 +50,7 @@ class Packed:
         position: (count, length), of each token in its prompt.
         at: for each class, where its own tokens lie in count * length.
         last: (count * group,) where the tokens that are read after the last layer lie in count * length.
+        shares: (count, group, length), the weight of each token in what is read of a class; None where it is one token.
     """
 
     def __init__(
@@ -41,6 +58,7 @@ class Packed:
         shared: Sequence[Token],
         classes: Sequence[Sequence[Token]],
         causal: bool,
+        readout: Readout,
         like: Tensor,
         read: Sequence[Tensor] = (),
     ) -> None:
@@ -65,10 +83,26 @@ class Packed:
         shape, device = (self.count, self.length), like.device
         self.order, self.position = torch.tensor(tokens, device=device).T.contiguous()
         self.position = self.position.view(shape)
-        self.last = torch.tensor([own[-1 if causal else 0] for own in at], device=device)
-        self._mask(torch.tensor(owners, device=device).view(shape), causal, like, read)
+        self.last = torch.tensor(self._read_at(at, filled, readout), device=device)
+        self.shares = self._equal_shares(at, like) if readout.mean else None
+        self._mask(torch.tensor(owners, device=device).view(shape), causal, readout.unseen, like, read)
 
-    def _mask(self, owner: Tensor, causal: bool, like: Tensor, read: Sequence[Tensor]) -> None:
+    @staticmethod
+    def _read_at(at: Sequence[range], classes: Sequence[Sequence[Token]], readout: Readout) -> list[int]:
+        if readout.behind is None:
+            return [own[min(range(len(own)), key=lambda i, c=c: c[i][1])] for own, c in zip(at, classes, strict=True)]
+        behind = [*readout.behind, *[readout.behind[-1]] * (len(at) - len(readout.behind))]
+        places = [sorted(range(len(c)), key=lambda i, c=c: c[i][1]) for c in classes]
+        return [own[place[-1 - b]] for own, place, b in zip(at, places, behind, strict=True)]
+
+    def _equal_shares(self, at: Sequence[range], like: Tensor) -> Tensor:
+        shares = torch.zeros(self.count * self.group, self.count * self.length)
+        for row, own in zip(shares, at, strict=True):
+            row[own.start : own.stop] = 1 / len(own)
+        shares = shares.view(self.count, self.group, self.count, self.length)
+        return shares.diagonal(dim1=0, dim2=2).permute(2, 0, 1).to(like)
+
+    def _mask(self, owner: Tensor, causal: bool, unseen: bool, like: Tensor, read: Sequence[Tensor]) -> None:
         owners, positions = [], []
         for part in read:
             if part.dim() == 1:
@@ -84,6 +118,9 @@ class Packed:
         if causal:
             seen &= places <= self.position[:, :, None]
         self.keys = seen.shape[-1]
+        if unseen:
+            sequence, place = self.last // self.length, self.last % self.length
+            seen[sequence, :, self.keys - self.length + place] = False
         # GPU kernels want rows that begin at multiples of 16; otherwise they copy the mask in every layer.
         wide = seen.new_zeros(self.count, 1, self.length, -(-self.keys // 16) * 16)
         wide[..., : self.keys] = seen[:, None]
@@ -102,6 +139,10 @@ class Packed:
     def at_last(self, x: Tensor) -> Tensor:
         """(batch, count, length, width) -> (batch, count, group, width): the tokens that are read after the last layer."""
         return x.flatten(1, 2).index_select(1, self.last).unflatten(1, (self.count, self.group))
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """(batch, count, length, width) -> (batch, count, group, width): the mean of each class's tokens."""
+        return self.shares @ x
 
     def by_sequence(self, x: Tensor) -> Tensor:
         """What is given for each class, (..., n_cls, n, k), as the sequences have it: (..., count, group * n, k)."""

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from toolbox.errors import UserError
 from vlm.towers.attention import attend
-from vlm.towers.block import Block, LayerNorm, unit
-from vlm.towers.ragged import Packed, Token
+from vlm.towers.ragged import Packed, Readout, Token
 from vlm.towers.reading import Reader
 from vlm.towers.tokens import NameTokens, Vocabulary
 
@@ -30,7 +29,9 @@ class TextTower(nn.Module):
         blocks: the layers, in order.
         vocabulary: the tokeniser that belongs to the tower.
         embed_dim: width of the joint embedding.
-        causal: a token sees only what stands before it, and a prompt is read at its end token, not at its start.
+        causal: a token sees only what stands before it.
+        read_at: what is read of a prompt: its `end` token, its `first` token, the `last` of its positions, or the `mean`.
+        unseen: no token sees the one that is read.
     """
 
     token_embedding: nn.Parameter
@@ -38,6 +39,8 @@ class TextTower(nn.Module):
     vocabulary: Vocabulary
     embed_dim: int
     causal: bool
+    read_at: str
+    unseen: bool = False
 
     @property
     def width(self) -> int:
@@ -62,6 +65,27 @@ class TextTower(nn.Module):
         if made is None or made.weight.device != self.device:
             made = self.__dict__["_reader"] = Reader(self.blocks)
         return made
+
+    @property
+    def lead(self) -> list[Token]:
+        """The start token, first in every table of embeddings, at the first position; none where the tower has no start."""
+        return [] if self.vocabulary.start is None else [(0, 0)]
+
+    def lead_and(self, pieces: Sequence[Sequence[int]]) -> Tensor:
+        """Embeddings (1 + all pieces, width) of the start token and the classes' word pieces; any where there is no start."""
+        start = self.vocabulary.end if self.vocabulary.start is None else self.vocabulary.start
+        with torch.no_grad():
+            return self.embed([start, *(token for own in pieces for token in own)])
+
+    def check_layers(self) -> None:
+        """Raise UserError if nothing can be put between the tower's layers."""
+
+    def readout(self, pieces: Sequence[Sequence[int]]) -> Readout:
+        """What is read of prompts that end in these word pieces and what is behind them."""
+        if self.read_at in ("first", "mean"):
+            return Readout(mean=self.read_at == "mean")
+        end, last = self.vocabulary.end, self.read_at == "last"
+        return Readout([0 if last else len(own) - 1 - own.index(end) for own in pieces], unseen=self.unseen)
 
     def embed(self, tokens: Sequence[int] | Tensor) -> Tensor:
         """Token embeddings, (..., width), without positions."""
@@ -120,7 +144,7 @@ class TextTower(nn.Module):
         mask = packed.masks(batch)
         for i in layers:
             block, others = self.blocks[i], read[i - layers.start] if read else ()
-            if i == self.depth - 1:
+            if i == self.depth - 1 and packed.shares is None:
                 kv, x, mask = block.kv(x), packed.at_last(x), packed.masks(batch, last=True)
                 q = block.q(x)
             else:
@@ -129,7 +153,7 @@ class TextTower(nn.Module):
                 kv = torch.cat([part.to(kv.dtype).expand(batch, -1, -1, -1) for part in (*others, kv)], dim=2)
             attended = attend(q.expand(len(kv), -1, -1, -1).flatten(0, 1), kv.flatten(0, 1), block.heads, mask)
             x = block.finish(x, attended.unflatten(0, kv.shape[:2]))
-        return x
+        return packed.averaged(x) if layers.stop == self.depth and packed.shares is not None else x
 
     def forward(
         self, ctx: Tensor, layout: "ContextLayout", deep: Tensor | None = None, normalised: bool = True
@@ -167,45 +191,6 @@ class TextTower(nn.Module):
         return x
 
 
-class CausalText(TextTower):
-    """CLIP's frozen text tower.
-
-    Args:
-        token_embedding: weight (vocabulary, width).
-        positional_embedding: (context_length, width).
-        blocks: pre-norm blocks, in order.
-        ln_final: the model's last LayerNorm.
-        text_projection: (width, embed_dim).
-        vocabulary: the tokeniser that belongs to it.
-    """
-
-    causal = True
-
-    def __init__(
-        self,
-        token_embedding: nn.Parameter,
-        positional_embedding: nn.Parameter,
-        blocks: Sequence[Block],
-        ln_final: nn.LayerNorm,
-        text_projection: nn.Parameter,
-        vocabulary: Vocabulary,
-    ) -> None:
-        super().__init__()
-        self.token_embedding = token_embedding
-        self.positional_embedding = positional_embedding
-        self.blocks = nn.ModuleList(blocks)
-        self.ln_final = LayerNorm(ln_final)
-        self.text_projection, self.embed_dim = text_projection, text_projection.shape[1]
-        self.vocabulary = vocabulary
-
-    def enter(self, words: Tensor, where: slice | Tensor) -> Tensor:
-        return words + self.positional_embedding[where].to(self.dtype)
-
-    def project(self, x: Tensor, normalised: bool = True) -> Tensor:
-        features = self.ln_final(x) @ self.text_projection
-        return unit(features) if normalised else features.float()
-
-
 class ContextLayout:
     """Where start, context, class name and end stand in each class's prompt.
 
@@ -238,16 +223,15 @@ class ContextLayout:
 
     def _place(self, text: TextTower, pieces: Sequence[Sequence[int]], shared: Sequence[int], orders: list) -> None:
         """Pack tokens given as indices into [start][all pieces][context], in reading order behind the start."""
-        with torch.no_grad():
-            self.words = text.embed([text.vocabulary.start, *(t for p in pieces for t in p)])
-        classes: list[list[Token]] = [[*zip(order, range(1, 1 + len(order)), strict=True)] for order in orders]
-        start: list[Token] = [(0, 0)]
+        self.words, self.readout = text.lead_and(pieces), text.readout(pieces)
+        places = text.vocabulary.positions
+        classes: list[list[Token]] = [[*zip(order, places(1, len(order)), strict=True)] for order in orders]
         if text.causal:
-            self.shared, self.classes = start + classes[0][: len(shared)], [own[len(shared) :] for own in classes]
+            self.shared, self.classes = text.lead + classes[0][: len(shared)], [own[len(shared) :] for own in classes]
         else:
-            self.shared, self.classes = [], [start + own for own in classes]
+            self.shared, self.classes = [], [text.lead + own for own in classes]
         self.causal, self._packed_deep = text.causal, {}
-        self.packed = Packed(self.shared, self.classes, self.causal, self.words)
+        self.packed = Packed(self.shared, self.classes, self.causal, self.readout, self.words)
 
     def conditional(self, ctx: Tensor) -> bool:
         """Whether the context's first axis is the batch of images."""
@@ -268,7 +252,7 @@ class ContextLayout:
         if n not in self._packed_deep:
             replaced, at_prompts = range(len(self.words), len(self.words) + n), [(i, 1 + i) for i in range(n)]
             shared, *classes = ([t for t in own if t[0] not in replaced] for own in (self.shared, *self.classes))
-            reading = Packed(shared, classes, self.causal, self.words, [torch.arange(1, 1 + n)])
+            reading = Packed(shared, classes, self.causal, self.readout, self.words, [torch.arange(1, 1 + n)])
             shared = [(n + i, position) for i, (_, position) in enumerate(shared)]
             classes = [
                 [(n + i, position) for i, (_, position) in zip(at, own, strict=True)]
@@ -278,15 +262,15 @@ class ContextLayout:
                 shared += at_prompts
             else:
                 classes = [own + at_prompts for own in classes]
-            self._packed_deep[n] = reading, Packed(shared, classes, self.causal, self.words)
+            self._packed_deep[n] = reading, Packed(shared, classes, self.causal, self.readout, self.words)
         return self._packed_deep[n]
 
     @classmethod
     def plain(cls, text: TextTower, texts: Sequence[Sequence[int]]) -> "ContextLayout":
-        """Prompts without context: each of `texts` (word pieces) followed by the end token."""
+        """Prompts without context: each of `texts` (word pieces) followed by the end token and padding that is seen."""
         layout = cls.__new__(cls)
         layout.per_class, layout.n_ctx = False, 0
-        ended, orders, seen = [[*pieces, text.vocabulary.end] for pieces in texts], [], 1
+        ended, orders, seen = [[*own, *text.vocabulary.closing(1 + len(own))] for own in texts], [], 1
         for pieces in ended:
             orders.append(range(seen, seen + len(pieces)))
             seen += len(pieces)

@@ -1,27 +1,44 @@
 """Class names and captions as token ids, and the check that a prompt fits the text tower."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from toolbox.errors import UserError
 
 
-class Vocabulary(Protocol):
-    """What a text tower's tokeniser must offer."""
+class Vocabulary:
+    """What a text tower's tokeniser must offer.
 
-    start: int
+    Attributes:
+        start: the token before all others, or None where the tower has none.
+        end: the token behind the last word piece.
+        fill: the token with which prompts are filled up to the last position, where the tower sees those; otherwise None.
+        context_length: positions of a prompt. That of the start counts, whether there is such a token or not.
+    """
+
+    start: int | None
     end: int
+    fill: int | None = None
     context_length: int
 
     def encode(self, text: str) -> list[int]:
         """Word pieces of `text` alone, without start and end tokens."""
+        raise NotImplementedError
+
+    def closing(self, used: int) -> list[int]:
+        """What stands behind `used` positions of start, prompt and word pieces: the end, and padding that is seen."""
+        padding = [] if self.fill is None else [self.fill] * (self.context_length - used - 1)
+        return [self.end, *padding]
+
+    def positions(self, first: int, count: int) -> Sequence[int]:
+        """Of the last `count` tokens of a prompt, which begin at position `first`."""
+        return range(first, first + count)
 
 
-class ClipVocabulary:
+class ClipVocabulary(Vocabulary):
     """CLIP's byte-pair vocabulary, over an open_clip `SimpleTokenizer`."""
 
-    def __init__(self, tokenizer, context_length: int) -> None:
-        self.tokenizer, self.context_length = tokenizer, context_length
+    def __init__(self, tokenizer, context_length: int, fill: int | None = None) -> None:
+        self.tokenizer, self.context_length, self.fill = tokenizer, context_length, fill
         self.start, self.end = tokenizer.sot_token_id, tokenizer.eot_token_id
 
     def encode(self, text: str) -> list[int]:
@@ -29,6 +46,33 @@ class ClipVocabulary:
 
     def decode(self, *tokens: int) -> str:
         return self.tokenizer.decode(tokens).strip()
+
+
+class CocaVocabulary(ClipVocabulary):
+    """CLIP's, for a tower that is read at a class token behind the text, which always has the tower's last position.
+
+    The class token is to see the text alone. In published models its mask is off by one: it sees the first token of the padding
+    too and not itself.
+
+    Args:
+        positions: of the tower.
+        cls: the class token's number, one beyond the vocabulary's.
+        correct_mask: the mask is as meant.
+    """
+
+    def __init__(self, tokenizer, positions: int, cls: int, pad: int = 0, correct_mask: bool = False) -> None:
+        super().__init__(tokenizer, positions - 2)
+        self.behind = [cls] if correct_mask else [pad, cls]
+        self.cls, self.last = cls, positions - 1
+
+    def closing(self, used: int) -> list[int]:
+        return [self.end, *self.behind]
+
+    def positions(self, first: int, count: int) -> Sequence[int]:
+        return [*range(first, first + count - 1), self.last]
+
+    def decode(self, *tokens: int) -> str:
+        return " ".join("[CLS]" if token == self.cls else super(CocaVocabulary, self).decode(token) for token in tokens)
 
 
 class NameTokens:
@@ -53,7 +97,7 @@ class NameTokens:
             # name alone gives that piece to the name, as CoOp does.
             cut = len(vocabulary.encode(name))
             self.name.append(pieces[:cut])
-            self.rest.append([*pieces[cut:], vocabulary.end])
+            self.rest.append([*pieces[cut:], *vocabulary.closing(1 + extra + len(pieces))])
             self._check(name, extra, len(pieces))
 
     def _check(self, name: str, before: int, pieces: int) -> None:
@@ -69,7 +113,7 @@ class NameTokens:
 
     @property
     def whole(self) -> list[list[int]]:
-        """Word pieces of "{class}." and the end token, one list a class."""
+        """Word pieces of "{class}." and what stands behind them, one list a class."""
         return [name + rest for name, rest in zip(self.name, self.rest, strict=True)]
 
 

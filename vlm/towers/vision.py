@@ -1,4 +1,4 @@
-"""CLIP's image towers: a ViT with deep visual prompts, and the ResNets without.
+"""CLIP's ViT with deep visual prompts; image towers without places for them are in `vlm.towers.whole`.
 
 Where a layer's prompts are replaced before the next layer, nobody reads their output: they enter as keys and values only,
 once for the whole batch. After the last layer only CLS is read, so that layer asks one query an image. Weights are frozen,
@@ -11,9 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from toolbox.errors import UserError
 from vlm.towers.attention import attend
-from vlm.towers.block import Block, LayerNorm, unit
+from vlm.towers.block import Block, LayerNorm, projected, unit
+
+
+class MeanPool(nn.Module):
+    """The mean of tokens from `first` on, then `norm`: (batch, tokens, width) -> (batch, width)."""
+
+    def __init__(self, first: int, norm: nn.Module) -> None:
+        super().__init__()
+        self.first, self.norm = first, norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x[:, self.first :].mean(1))
 
 
 class ViT(nn.Module):
@@ -21,12 +31,14 @@ class ViT(nn.Module):
 
     Args:
         conv1: patch embedding.
-        class_embedding: (width,).
-        positional_embedding: (1 + patches, width).
+        class_embedding: (width,), or None where there is no CLS (SigLIP).
+        positional_embedding: (CLS and patches, width).
         ln_pre: LayerNorm before the first block, or None.
         blocks: pre-norm blocks, in order.
-        ln_post: LayerNorm over CLS after the last block.
-        proj: (width, embed_dim).
+        ln_post: LayerNorm over what is read after the last block, or None.
+        proj: (width, embed_dim), or a module that ends the tower, or None where features are as wide as it.
+        pool: reads the image's own tokens (batch, tokens, width) as one (batch, width), after ln_post; None reads CLS. Prompts
+            are not among them.
     """
 
     takes_prompts = True
@@ -34,25 +46,36 @@ class ViT(nn.Module):
     def __init__(
         self,
         conv1: nn.Conv2d,
-        class_embedding: nn.Parameter,
+        class_embedding: nn.Parameter | None,
         positional_embedding: nn.Parameter,
         ln_pre: nn.LayerNorm | None,
         blocks: Sequence[Block],
-        ln_post: nn.LayerNorm,
-        proj: nn.Parameter,
+        ln_post: nn.LayerNorm | None,
+        proj: nn.Parameter | nn.Module | None,
+        pool: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.conv1 = conv1
-        self.class_embedding = class_embedding
+        self.register_parameter("class_embedding", class_embedding)
         self.positional_embedding = positional_embedding
         self.ln_pre = LayerNorm(ln_pre) if ln_pre is not None else nn.Identity()
         self.blocks = nn.ModuleList(blocks)
-        self.ln_post = LayerNorm(ln_post)
-        self.proj = proj
+        self.ln_post = LayerNorm(ln_post) if ln_post is not None else nn.Identity()
+        self.proj, self.pool = proj, pool
+
+    @property
+    def reads_cls(self) -> bool:
+        """Whether the last block is read at CLS alone."""
+        return self.pool is None
 
     @property
     def width(self) -> int:
-        return self.class_embedding.shape[0]
+        return self.positional_embedding.shape[1]
+
+    @property
+    def prefix(self) -> int:
+        """How many tokens stand before the patches."""
+        return 0 if self.class_embedding is None else 1
 
     @property
     def depth(self) -> int:
@@ -64,11 +87,11 @@ class ViT(nn.Module):
 
     @torch.no_grad()
     def embed(self, images: Tensor) -> Tensor:
-        """Images (batch, 3, height, width) to tokens [CLS][patches], (batch, 1 + patches, width), after ln_pre."""
-        patches = self.conv1(images.to(self.dtype)).flatten(2).transpose(1, 2)
-        cls = self.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        x = torch.cat([cls, patches], dim=1) + self.positional_embedding.to(patches.dtype)
-        return self.ln_pre(x)
+        """Images (batch, 3, height, width) to tokens [CLS, if any][patches], (batch, tokens, width), after ln_pre."""
+        x = self.conv1(images.to(self.dtype)).flatten(2).transpose(1, 2)
+        if self.class_embedding is not None:
+            x = torch.cat([self.class_embedding.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
+        return self.ln_pre(x + self.positional_embedding.to(x.dtype))
 
     def tokens(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
         """Tokens that enter the last block, (batch, tokens, width), with the first `depth` layers' prompts put in.
@@ -94,22 +117,26 @@ class ViT(nn.Module):
         attention: Callable[[Tensor, Tensor, Tensor], Tensor] = F.scaled_dot_product_attention,
         normalised: bool = True,
     ) -> Tensor:
-        """Features from the tokens that enter the last block: only CLS asks there.
+        """Features from the tokens that enter the last block: only CLS asks there, unless the tower pools all tokens.
 
         Args:
-            attention: of CLS's query (batch, heads, 1, d) over keys and values (batch, heads, tokens, d).
+            attention: where CLS asks, of CLS's query (batch, heads, 1, d) over keys and values (batch, heads, tokens, d).
         """
         block = self.blocks[-1]
         x, context = self._with_prompts(x, prompts, self.depth - 1)
-        cls, kv = x[:, :1], self._keys(block.kv(x), context)
-        x = block.finish(cls, attend(block.q(cls), kv, block.heads, attention=attention))
-        features = self.ln_post(x[:, 0]) @ self.proj
+        if self.pool is None:
+            cls, kv = x[:, :1], self._keys(block.kv(x), context)
+            read = self.ln_post(block.finish(cls, attend(block.q(cls), kv, block.heads, attention=attention))[:, 0])
+        else:
+            own = self._block(block, x, context)[:, : len(self.positional_embedding)]
+            read = self.pool(self.ln_post(own))
+        features = projected(read, self.proj)
         return unit(features) if normalised else features.float()
 
     def every_token(self, images: Tensor) -> Tensor:
         """L2-normalised features of CLS and all patches, (batch, 1 + patches, embed_dim), each read as CLS is."""
         x = self._block(self.blocks[-1], self.tokens(images), None)
-        return unit(self.ln_post(x) @ self.proj)
+        return unit(projected(self.ln_post(x), self.proj))
 
     def _with_prompts(self, x: Tensor, prompts: Sequence[Tensor] | Tensor, i: int) -> tuple[Tensor, Tensor | None]:
         """The tokens that layer i computes in full, and the keys and values it only reads."""
@@ -129,30 +156,3 @@ class ViT(nn.Module):
     @staticmethod
     def _keys(kv: Tensor, context: Tensor | None) -> Tensor:
         return kv if context is None else torch.cat([kv, context.expand(len(kv), -1, -1)], dim=1)
-
-
-class ResNet(nn.Module):
-    """CLIP's ModifiedResNet as loaded: it has no tokens, so it takes no visual prompts."""
-
-    takes_prompts = False
-    width = 0
-    depth = 0
-
-    def __init__(self, visual: nn.Module) -> None:
-        super().__init__()
-        self.visual = visual
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.visual.conv1.weight.dtype
-
-    def forward(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = (), normalised: bool = True) -> Tensor:
-        """Image features, (batch, embed_dim), of length 1 unless told otherwise.
-
-        Raises:
-            UserError: prompts were given.
-        """
-        if len(prompts):
-            raise UserError("a ResNet image tower takes no visual prompts; choose a ViT backbone, such as ViT-B/16")
-        features = self.visual(images.to(self.dtype))
-        return unit(features) if normalised else features.float()

@@ -40,11 +40,14 @@ def offline(monkeypatch):
             "open_clip:ViT-B-16/laion2b",
             "ViT-B-16 has no weights 'laion2b', nor is it a file; nearest: .*laion2b_s34b_b88k",
         ),
-        ("open_clip:ViT-B-16-SigLIP/webli", "SigLIP models are not supported: their image tower pools by attention"),
-        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "CoCa models are not supported"),
-        ("open_clip:EVA02-B-16/merged2b_s8b_b131k", "image tower is timm's Eva; supported are plain ViTs"),
-        ("open_clip:convnext_base/laion400m_s13b_b51k", "image tower is timm's ConvNeXt"),
-        ("open_clip:roberta-ViT-B-32/laion2b_s12b_b32k", "roberta-base is read by a mean_pooler"),
+        ("open_clip:ViT-B-16-SigLIP/webli", "timm/ViT-B-16-SigLIP is not on this machine and cannot be fetched"),
+        ("open_clip:coca_ViT-B-32/laion2b_s13b_b90k", "laion/CoCa-ViT-B-32-laion2B-s13B-b90k is not on this machine"),
+        ("open_clip:EVA02-B-16/merged2b_s8b_b131k", "timm/eva02_base_patch16_clip_224.* cannot be fetched"),
+        ("open_clip:convnext_base/laion400m_s13b_b51k", "laion/CLIP-convnext_base-laion400M.* cannot be fetched"),
+        (
+            "open_clip:roberta-ViT-B-32/laion2b_s12b_b32k",
+            "CLIP-ViT-B-32-roberta-base-laion2B-s12B-b32k is not on this machine",
+        ),
         ("open_clip:ViT-B-32/laion2b_s34b_b79k", "cannot be fetched .*`hf download laion/CLIP-ViT-B-32"),
         ("BiomedCLIP", "cannot be fetched .*run `hf download microsoft/BiomedCLIP.* and give its path as the backbone"),
         (
@@ -220,3 +223,15 @@ def test_list(monkeypatch, tmp_path, capsys):
     assert "PubMedBERT" in backbones.facts("biomedclip")
     with pytest.raises(UserError, match="no preset 'nope'"):
         backbones.facts("nope")
+
+
+def test_longclip(tiny_state, tmp_path):
+    """A second table of positions holds from the 21st on; the text tower has as many as the tables."""
+    first, second = torch.randn(2, 248, tiny_state["positional_embedding"].shape[1])
+    long = {**tiny_state, "positional_embedding": first, "positional_embedding_res": second}
+    torch.save(long, tmp_path / "longclip.pt")
+    text = vlm.load(str(tmp_path / "longclip.pt")).text
+    assert text.vocabulary.context_length == 248
+    torch.testing.assert_close(text.positional_embedding[:20], first[:20])
+    torch.testing.assert_close(text.positional_embedding[20:], second[20:])
+    assert text.encode(["a long report. " * 60]).isfinite().all()

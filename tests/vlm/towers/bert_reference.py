@@ -8,11 +8,12 @@ from transformers import BertConfig, BertModel
 
 from vlm.towers.bert import BertText
 from vlm.towers.block import unit
+from vlm.towers.tokens import Vocabulary
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "photo", "of", "cell", "lung", "skin", "red", "white", ".", "##s"]
 
 
-class Words:
+class Words(Vocabulary):
     """A vocabulary of a few words, split at blanks and full stops."""
 
     start, end, context_length = 2, 3, 32

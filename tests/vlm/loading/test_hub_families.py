@@ -1,0 +1,85 @@
+"""Text towers of Hugging Face (RoBERTa, XLM-R, mT5, NLLB, ModernBERT) and its SigLIP: features and the life of methods."""
+
+import pytest
+import torch
+
+import vlm
+from tests.trainers.small_world import SmallWorld
+from tests.vlm.loading.families import Family
+from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, modernbert, roberta
+from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES
+from tests.vlm.loading.life import DEEP_TEXT, METHODS, compare, live, refused
+from vlm.towers.block import unit
+
+ALL = HUB_TEXT_FAMILIES | HUGGING_FACE_FAMILIES
+WHOLE = ("mt5", "nllb", "modernbert")
+
+
+@pytest.fixture(scope="module", params=ALL)
+def family(request, tmp_path_factory) -> Family:
+    return ALL[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, tiny_state) -> SmallWorld:
+    return SmallWorld(tmp_path_factory.mktemp("world"), tiny_state)
+
+
+@pytest.fixture(scope="module")
+def mean_read(tmp_path_factory) -> Family:
+    return roberta(tmp_path_factory.mktemp("roberta"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Family:
+    return modernbert(tmp_path_factory.mktemp("modernbert"))
+
+
+def test_features_are_the_librarys_own(family):
+    compare(family)
+
+
+def test_half_precision_copy(family):
+    clip, half = vlm.load(family.backbone), vlm.load(family.backbone, "cpu", torch.bfloat16)
+    with torch.no_grad():
+        assert (unit(half.text.encode(["lung x-ray"])) * clip.text.encode(["lung x-ray"])).sum(1).min() > 0.97
+
+
+@pytest.mark.parametrize("method", ["CoCoOp", "IVLP", "CILMP"])
+def test_life_cycle(family, world, method, request):
+    kind = request.node.callspec.params["family"]
+    if kind in WHOLE and method in DEEP_TEXT:
+        refused(world, family, method, f"{kind}-{method}", "text tower takes prompts at its input alone")
+    else:
+        live(world, family, method, f"{kind}-{method}")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_where_a_mean_is_read(mean_read, world, method):
+    live(world, mean_read, method, f"mean-{method}")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_on_a_text_tower_without_places(whole, world, method):
+    if method in DEEP_TEXT:
+        refused(world, whole, method, f"whole-{method}", "ModernBertModel text tower takes prompts at its input alone")
+    else:
+        live(world, whole, method, f"whole-{method}")
+
+
+def test_prompts_at_the_input_alone_can_be_deep_in_images(whole, world):
+    live(world, whole, "IVLP", "shallow", TRAINER__IVLP__PROMPT_DEPTH_TEXT=1)
+
+
+def test_a_context_stands_where_its_words_would(family):
+    """In every tower a context of word embeddings gives the words' features, whatever is read of it."""
+    from vlm.towers.text import ContextLayout
+    from vlm.towers.tokens import NameTokens
+
+    text = vlm.load(family.backbone).text
+    pieces = text.vocabulary.encode("a photo of")
+    layout = ContextLayout(text, NameTokens(text.vocabulary, ["sickle cell", "lung"], len(pieces)), len(pieces))
+    with torch.no_grad():
+        found = text(text.embed(pieces), layout)
+    expected = text.encode(["a photo of sickle cell.", "a photo of lung."])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
