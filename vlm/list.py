@@ -10,7 +10,7 @@ from tabulate import tabulate
 import toolbox  # noqa: F401  finds or supplies clip
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
-from vlm.loading import hub, huggingface, openai, openclip, pmcclip, unimed
+from vlm.loading import conch, hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.loading.presets import Preset, find, presets
 
 
@@ -21,6 +21,10 @@ def where(preset: Preset) -> Path | None:
         from vlm.small_clip import WEIGHTS as path
     elif kind == "openai":
         path = openai.archive(rest)[1]
+    elif kind == "hf-file":
+        return hub.cached(*rest.rsplit("/", 1))
+    elif kind == "conch":
+        path = Path(rest).expanduser() / conch.WEIGHTS
     elif kind == "pmc-clip":
         path = Path(rest).expanduser() / pmcclip.IMAGE
     elif kind == "unimed-clip":
@@ -62,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = parser.parse_args(argv).name
     print(facts(name) if name else table())
     if not name:
-        print("\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, a folder, or a checkpoint file; see docs/backbones.md")
+        print(
+            "\nalso: open_clip:MODEL/TAG, hf-hub:ORG/REPO, hf-file:ORG/REPO/FILE, a folder or a file; see docs/backbones.md"
+        )
     return 0
 
 

@@ -7,7 +7,7 @@ import torch
 
 from toolbox.errors import UserError, nearest
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
-from vlm.loading import hub, huggingface, openai, openclip, pmcclip, unimed
+from vlm.loading import conch, hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.loading.positions import resize
 from vlm.loading.presets import find, presets
 from vlm.loading.weights import SUFFIXES
@@ -70,6 +70,10 @@ def _from_source(name: str, source: str) -> Backbone:
         return _from_hub(name, rest)
     if kind == "unimed-clip":
         return unimed.from_name(name, rest)
+    if kind == "hf-file":
+        return _from_hub_file(name, *rest.rsplit("/", 1))
+    if kind == "conch":
+        return conch.from_folder(name, Path(rest).expanduser())
     if kind == "pmc-clip":
         return pmcclip.from_folder(name, Path(rest).expanduser())
     path = Path(rest if kind == "local-dir" else source).expanduser()
@@ -91,12 +95,21 @@ def _from_hub(name: str, repo: str) -> Backbone:
     return family.from_folder(name, config.parent, partial(hub.fetch, repo))
 
 
+def _from_hub_file(name: str, repo: str, file: str) -> Backbone:
+    path = hub.fetch(repo, file)
+    if path is None:
+        raise UserError(f"backbone {name}: {repo} has no {file}")
+    return openai.from_file(name, path)
+
+
 def _from_folder(name: str, folder: Path) -> Backbone:
     def fetch(*names: str) -> Path | None:
         return next((folder / file for file in names if (folder / file).is_file()), None)
 
     if fetch(openclip.CONFIG):
         return openclip.from_folder(name, folder, fetch)
+    if fetch(conch.WORDS):
+        return conch.from_folder(name, folder)
     if fetch(pmcclip.IMAGE):
         return pmcclip.from_folder(name, folder)
     if unimed_file := fetch(*unimed.FILES):

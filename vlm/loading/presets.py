@@ -17,7 +17,8 @@ class Preset:
     Attributes:
         name: what MODEL.BACKBONE.NAME says; letter case does not matter.
         aliases: other names of it.
-        source: where `vlm.load` takes it from: small_clip, openai:NAME, open_clip:MODEL/TAG, hf-hub:ORG/REPO, pmc-clip:FOLDER.
+        source: where `vlm.load` takes it from: small_clip, openai:NAME, open_clip:MODEL/TAG, hf-hub:ORG/REPO,
+            hf-file:ORG/REPO/FILE (a checkpoint with OpenAI's names), unimed-clip:NAME, pmc-clip:FOLDER, conch:FOLDER.
         about: the towers, in a few words.
         paper: whom to cite.
         licence: of the weights, as their publisher states it.

@@ -85,13 +85,17 @@ def text_tower(text: nn.Module, vocabulary: Vocabulary) -> ClipText:
     return ClipText(*embedding, *projected, causal=text.attn_mask is not None, read_at=READ_AT[pool_type(text)])
 
 
-def clip_vocabulary(text: nn.Module) -> ClipVocabulary:
+def clip_vocabulary(text: nn.Module) -> Vocabulary:
     """CLIP's own tokeniser for an open_clip text tower."""
-    if _reads_class_token(text):
-        sizes = (len(text.positional_embedding), text.vocab_size, text.pad_id)
-        return CocaVocabulary(open_clip.SimpleTokenizer(), *sizes, text.correct_cls_mask)
     fill = 0 if sees_padding(text) else None
-    return ClipVocabulary(open_clip.SimpleTokenizer(), text.context_length, fill)
+    return as_read(text, ClipVocabulary(open_clip.SimpleTokenizer(), text.context_length, fill))
+
+
+def as_read(text: nn.Module, words: Vocabulary) -> Vocabulary:
+    """A vocabulary with what an open_clip text tower is read at, where that is a token of its own (CoCa)."""
+    if not _reads_class_token(text):
+        return words
+    return CocaVocabulary(words, len(text.positional_embedding), text.vocab_size, text.pad_id, text.correct_cls_mask)
 
 
 def _reads_class_token(text: nn.Module) -> bool:

@@ -48,22 +48,27 @@ class ClipVocabulary(Vocabulary):
         return self.tokenizer.decode(tokens).strip()
 
 
-class CocaVocabulary(ClipVocabulary):
-    """CLIP's, for a tower that is read at a class token behind the text, which always has the tower's last position.
+class CocaVocabulary(Vocabulary):
+    """Another vocabulary, for a tower read at a class token behind the text, which always has the tower's last position.
 
     The class token is to see the text alone. In published models its mask is off by one: it sees the first token of the padding
     too and not itself.
 
     Args:
+        words: the vocabulary.
         positions: of the tower.
         cls: the class token's number, one beyond the vocabulary's.
+        pad: what stands between the text and it.
         correct_mask: the mask is as meant.
     """
 
-    def __init__(self, tokenizer, positions: int, cls: int, pad: int = 0, correct_mask: bool = False) -> None:
-        super().__init__(tokenizer, positions - 2)
+    def __init__(self, words: Vocabulary, positions: int, cls: int, pad: int = 0, correct_mask: bool = False) -> None:
+        self.words, self.cls, self.last = words, cls, positions - 1
+        self.start, self.end, self.context_length = words.start, words.end, positions - 2
         self.behind = [cls] if correct_mask else [pad, cls]
-        self.cls, self.last = cls, positions - 1
+
+    def encode(self, text: str) -> list[int]:
+        return self.words.encode(text)
 
     def closing(self, used: int) -> list[int]:
         return [self.end, *self.behind]
@@ -72,7 +77,7 @@ class CocaVocabulary(ClipVocabulary):
         return [*range(first, first + count - 1), self.last]
 
     def decode(self, *tokens: int) -> str:
-        return " ".join("[CLS]" if token == self.cls else super(CocaVocabulary, self).decode(token) for token in tokens)
+        return " ".join("[CLS]" if token == self.cls else self.words.decode(token) for token in tokens)
 
 
 class NameTokens:

@@ -1,17 +1,19 @@
-"""Text towers of Hugging Face (RoBERTa, XLM-R, mT5, NLLB, ModernBERT) and its SigLIP: features and the life of methods."""
+"""Text towers of Hugging Face (RoBERTa, XLM-R, mT5, NLLB, ModernBERT), its SigLIP, CONCH: features and life of methods."""
 
 import pytest
 import torch
 
 import vlm
 from tests.trainers.small_world import SmallWorld
+from tests.vlm.loading.conch_family import conch_folder
 from tests.vlm.loading.families import Family
 from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, modernbert, roberta
 from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES
 from tests.vlm.loading.life import DEEP_TEXT, METHODS, compare, live, refused
+from toolbox.errors import UserError
 from vlm.towers.block import unit
 
-ALL = HUB_TEXT_FAMILIES | HUGGING_FACE_FAMILIES
+ALL = HUB_TEXT_FAMILIES | HUGGING_FACE_FAMILIES | {"conch": conch_folder}
 WHOLE = ("mt5", "nllb", "modernbert")
 
 
@@ -83,3 +85,10 @@ def test_a_context_stands_where_its_words_would(family):
         found = text(text.embed(pieces), layout)
     expected = text.encode(["a photo of sickle cell.", "a photo of lung."])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_conch_says_what_is_missing(tmp_path):
+    conch_folder(tmp_path)
+    (tmp_path / "pytorch_model.bin").unlink()
+    with pytest.raises(UserError, match=r"no pytorch_model.bin in .*; fetch them from .*MahmoodLab/CONCH \(a login"):
+        vlm.load(str(tmp_path))

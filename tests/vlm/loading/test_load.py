@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import open_clip
 import pytest
 import torch
 import yaml
@@ -187,9 +188,17 @@ def test_from_the_hubs_cache_without_network(tmp_path, monkeypatch, offline):
 
 def test_every_preset_is_complete():
     assert {"small_clip", "RN50", "ViT-B/32", "ViT-B/16", "ViT-L/14", "BiomedCLIP", "PubMedCLIP"} <= set(presets())
+    assert {"MedSigLIP", "CONCH", "PLIP", "QuiltNet-B-32", "MONET", "LongCLIP-B/16"} <= set(presets())
     for preset in presets().values():
         assert preset.licence and preset.paper and preset.about and preset.size_mb > 0
-        assert (preset.mean, preset.std) == CLIP_NORM  # all that are here use CLIP's
+        others = {((0.5,) * 3, (0.5,) * 3): ("SigLIP",), ((0.0,) * 3, (1.0,) * 3): ("MobileCLIP",)}
+        norm = (preset.mean, preset.std)
+        assert norm == CLIP_NORM or any(family in preset.name for family in others[norm])
+        kind, _, rest = preset.source.partition(":")
+        if kind == "open_clip":
+            known = open_clip.pretrained.get_pretrained_cfg(*rest.split("/"))
+            assert (tuple(known["mean"]), tuple(known["std"])) == norm
+            assert open_clip.get_model_config(rest.split("/")[0])["vision_cfg"]["image_size"] == preset.image_size
         assert preset.templates and all(t.count("{}") == 1 for t in preset.templates)
         assert preset.image_size % 8 == 0
         assert find(preset.name.upper()) is preset and find(preset.source) is preset
