@@ -24,6 +24,7 @@ from toolbox.checkpoints import POINTER, load_checkpoint, pointed_file
 from toolbox.errors import UserError
 from toolbox.run_files import find_result
 from trainers.base import PromptTrainer
+from trainers.life import foreign
 from trainers.life.config import setup_cfg
 from trainers.life.distributed import by_first, is_first, process_group
 from trainers.life.fingerprint import differences
@@ -59,11 +60,16 @@ def _run(args: argparse.Namespace, cfg: CfgNode) -> None:
     trainer.config_name = config_name(args.config_file)
     if isinstance(trainer, PromptTrainer):
         summary(trainer, args)
+    recorder = None if isinstance(trainer, PromptTrainer) else foreign.Recorder(trainer)
+    epoch = args.load_epoch if recorder is None else foreign.epoch_to_load(args.model_dir, args.load_epoch)
     if args.eval_only:
-        trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        trainer.load_model(args.model_dir, epoch=epoch)
         trainer.test()
     elif not args.no_train:
         trainer.train()
+    if recorder is not None:
+        weights = tested(args, "", Path(cfg.OUTPUT_DIR)) if args.eval_only else None
+        recorder.write(weights, trained_in(args) if args.eval_only else None, trainer.config_name)
 
 
 def _build(cfg: CfgNode, args: argparse.Namespace) -> TrainerBase:
