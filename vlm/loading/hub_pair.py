@@ -1,4 +1,4 @@
-"""Any image-text pair that transformers builds and that gives features of both: AltCLIP, Chinese CLIP, MetaCLIP 2, ALIGN.
+"""Any image-text pair that transformers builds and that gives features of both: AltCLIP, Chinese CLIP, MetaCLIP 2, BLIP.
 
 Both towers are used as they were loaded: a context enters at the text tower's word embedding and nowhere else.
 """
@@ -13,10 +13,12 @@ from transformers import MODEL_MAPPING, AutoConfig, PretrainedConfig, PreTrained
 from toolbox.errors import UserError
 from vlm.backbone import CLIP_MEAN, CLIP_STD, Backbone
 from vlm.loading.hub_words import hub_words
+from vlm.towers.tokens import Vocabulary
 from vlm.towers.whole import Whole, WholeImage
 from vlm.towers.whole_text import WholeText
 
 SCALES = ("logit_scale", "temperature")  # of the logits: its log, or what it is divided by
+PROBE = "an image of a lung, of a cell and of a kidney"
 MOST = 512  # positions of a text tower that names no number of its own
 
 
@@ -49,7 +51,7 @@ def from_config(
         vocabulary = hub_words(name, "", _positions(config), {}, fetch)
         text = PairText(model, words, vocabulary.encode("a")[0], vocabulary.start, vocabulary.end)
         image, size = PairImage(model), config.vision_config.image_size
-        embed_dim = _tried(image, text, size)
+        embed_dim = _tried(image, text, size, vocabulary)
     except (AttributeError, RuntimeError, StopIteration, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
@@ -70,12 +72,21 @@ def from_config(
 
 
 @torch.no_grad()
-def _tried(image: nn.Module, text: nn.Module, size: int) -> int:
-    """Width of the joint embedding, by one image and one text; ValueError where the two differ."""
-    tokens = torch.ones(1, 3, dtype=torch.long)
-    seen, read = image(torch.zeros(1, 3, size, size)), text(text.words(tokens), tokens)
+def _tried(image: nn.Module, text: "PairText", size: int, vocabulary: Vocabulary) -> int:
+    """Width of the joint embedding, by one image and one text.
+
+    Raises:
+        ValueError: the two differ, or a text's feature depends on more than its word embeddings: on the numbers of its pieces,
+            by which some models look for its end.
+    """
+    start = [] if vocabulary.start is None else [vocabulary.start]
+    tokens = torch.tensor([[*start, *vocabulary.encode(PROBE), vocabulary.end]])
+    seen, read = image(torch.zeros(1, 3, size, size)), text(text.words(tokens), torch.ones_like(tokens))
     if seen.dim() != 2 or seen.shape != read.shape:
         raise ValueError(f"features of {tuple(seen.shape)} and {tuple(read.shape)}")
+    own = text.pair.get_text_features(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+    if not torch.allclose(getattr(own, "pooler_output", own), read, rtol=1e-3, atol=1e-4):
+        raise ValueError("its text tower finds the end of a text by another token than its tokeniser puts there")
     return read.shape[1]
 
 

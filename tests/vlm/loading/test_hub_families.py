@@ -3,13 +3,15 @@
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
 
 import vlm
 from tests.trainers.small_world import SmallWorld
 from tests.vlm.loading.conch_family import conch_folder
 from tests.vlm.loading.families import Family
-from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, modernbert, roberta
-from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES, alt_clip
+from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, NUMBERS, SIZES, modernbert, roberta
+from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES, PATCHES, alt_clip
+from tests.vlm.loading.hugging_face_families import pair as pair_of
 from tests.vlm.loading.life import DEEP_TEXT, METHODS, VISUAL, compare, live, refused
 from toolbox.errors import UserError
 from vlm.towers.block import unit
@@ -125,3 +127,11 @@ def test_weights_that_are_not_the_pairs(tmp_path):
         save_file(spoilt, tmp_path / "model.safetensors")
         with pytest.raises(UserError, match=f"the checkpoint {says}; it is not of this architecture"):
             vlm.load(str(tmp_path))
+
+
+def test_a_pair_that_looks_for_another_end_is_refused(tmp_path):
+    """CLIP's earlier configurations say end token 2 and mean the highest number there is: here a word piece."""
+    text, vision = SIZES | NUMBERS | {"max_position_embeddings": 40}, SIZES | PATCHES
+    pair_of(tmp_path, CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)))
+    with pytest.raises(UserError, match="finds the end of a text by another token than its tokeniser puts there"):
+        vlm.load(str(tmp_path))
