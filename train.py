@@ -36,6 +36,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument(
         "--again", action="store_true", help="move another run in the output folder aside (NAME.before-1) and run anew"
     )
+    much = p.add_mutually_exclusive_group()
+    much.add_argument("--verbose", action="store_true", help="print the whole configuration, and all that log.txt has")
+    much.add_argument("--quiet", action="store_true", help="print the results alone; log.txt has all")
     p.add_argument("--no-train", action="store_true", help="do not call trainer.train()")
     p.add_argument(
         "--plugin",
