@@ -71,7 +71,7 @@ def install(checkout: Path, dry_run: bool = False) -> None:
         raise UserError(f"{checkout} is this repository itself")
     if (checkout / "open_clip").is_dir():
         raise UserError(
-            f"{checkout} has a folder open_clip/, which Python would take for the package of that name: rename it there, or run "
+            f"{checkout} has a folder open_clip/, which Python would take for the package of that name: rename it, or run "
             "its trainers from here (train.py --plugin)"
         )
     if (checkout / MANIFEST).exists():
