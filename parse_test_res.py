@@ -30,7 +30,7 @@ def seed_results(directory: Path, keyword: str) -> list[Result]:
     folders.sort(key=lambda path: int(re.search(r"\d+$", path.name)[0]))
     if not folders:
         raise UserError(f"{directory} holds no run folders such as seed1; for folders of such folders give --multi-exp")
-    found = [r for r in read_results(folders) if r.value(keyword) is not None or r.undefined(keyword)]
+    found = [r for r in read_results(folders, placed=False) if r.value(keyword) is not None or r.undefined(keyword)]
     if not found:
         raise UserError(
             f"no run in {directory} has finished with {keyword}: looked for result.json and `=> result` in log.txt"

@@ -36,8 +36,22 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     p.add_argument(
         "--again", action="store_true", help="move another run in the output folder aside (NAME.before-1) and run anew"
     )
+    much = p.add_mutually_exclusive_group()
+    much.add_argument("--verbose", action="store_true", help="print the whole configuration, and all that log.txt has")
+    much.add_argument("--quiet", action="store_true", help="print the results alone; log.txt has all")
     p.add_argument("--no-train", action="store_true", help="do not call trainer.train()")
-    p.add_argument("--plugin", action="append", default=[], help="Python file that registers trainers or data sets")
+    p.add_argument(
+        "--plugin",
+        action="append",
+        default=[],
+        help="Python file or folder that registers trainers or data sets; PATH:NAME calls its trainer NAME",
+    )
+    p.add_argument(
+        "--plugin-config",
+        action="append",
+        default=[],
+        help="its configuration keys: a train.py with extend_cfg, or a yaml file (default: its own, or its checkout's)",
+    )
     p.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="any configuration keys")
     words = sys.argv[1:] if argv is None else argv
     if {"-h", "--help"} & set(words) and "--trainer" in words[:-1]:
@@ -104,7 +118,7 @@ def _ready(argv: list[str] | None) -> argparse.Namespace:
     from benchmark.configs import config_for
     from trainers.life.plugins import load_plugins
 
-    load_plugins(args.plugin)
+    load_plugins(args.plugin, args.plugin_config)
     args.config_file = args.config_file or config_for(args)
     return args
 

@@ -115,7 +115,8 @@ def config_for(args: Namespace) -> str:
             chosen = str(folder / f"{Configs().choose(args.trainer, backbone, '', None)}.yaml")
         except UserError as error:
             raise UserError(f"give --config-file: {error}") from error
-    print(f"Configuration: {chosen}")
+    if not args.quiet:
+        print(f"Configuration: {chosen}")
     return chosen
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.foreign import is_foreign, name_of
 from datasets.quotas import COOP, DRAWS
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
@@ -41,6 +42,10 @@ class Plan:
     """eval: a trained run's folder, the one that holds seed1, seed2, ...; none means the full or few-shot run's."""
     opts: tuple[str, ...] = ()
     """KEY VALUE pairs handed to every run."""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    """Method -> the `PATH[:NAME]` that `methods` had in its place."""
+    plugin_config: tuple[str, ...] = ()
+    """Files with configuration keys of these methods, as train.py takes them."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Name -> KEY VALUE pairs of a method's variant, which `methods` calls METHOD:NAME; `benchmark.controls` has some more."""
 
@@ -95,7 +100,17 @@ class Plan:
             check_name(name, "data set", nested=True)
 
 
-_TUPLES = {"methods": str, "datasets": str, "seeds": int, "shots": int, "draw": str, "targets": str, "opts": str}
+_TUPLES = {
+    "methods": str,
+    "datasets": str,
+    "seeds": int,
+    "shots": int,
+    "draw": str,
+    "targets": str,
+    "opts": str,
+    "plugin_config": str,
+}
+
 _ONLY = ("first_seeds", "shots", "draw")
 MOST_SEEDS = 10_000
 _PATHS = {"root", "output", "model_dir"}
@@ -138,6 +153,8 @@ def convert(data: Mapping[str, Any], where: str) -> dict[str, Any]:
             raise UserError(f"{where}: unknown key {key!r}; {nearest(str(key), known)}")
         try:
             result[key] = _typed(key, value)
+            if key == "methods":
+                result |= _named(result[key])
         except (TypeError, ValueError, OverflowError) as error:
             raise UserError(f"{where}: {key} cannot be {_short(value)}") from error
     return result
@@ -158,6 +175,13 @@ def _typed(key: str, value: Any) -> Any:
     if key == "variants":
         return {_text(k): tuple(map(_text, v.split() if isinstance(v, str) else v)) for k, v in dict(value).items()}
     return _text(value)
+
+
+def _named(methods: tuple[str, ...]) -> dict[str, Any]:
+    """Methods by name, and the files of those that were given as files."""
+    names = [name_of(word) if is_foreign(word) else word for word in methods]
+    files = {name: word for name, word in zip(names, methods, strict=True) if is_foreign(word)}
+    return {"methods": tuple(names), "plugins": files}
 
 
 def _of_method(method: str, settings: Any) -> dict[str, tuple]:

@@ -15,7 +15,9 @@ from benchmark.jobs import ZERO_SHOT
 from benchmark.results import METRICS, Result, read_predictions
 from benchmark.statistics import mean, sample_std
 from benchmark.tables import by_seed, draw_of, labels, unique
+from benchmark.temperature import risk_coverage as risks
 from datasets.quotas import COOP, with_draw
+from toolbox.run_files import Predictions
 
 if TYPE_CHECKING:
     from benchmark.compose import Report
@@ -50,6 +52,7 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
                 yield f"confusion_{stem}", confusion(here, title)
         if any((r.folder / "predictions.npz").exists() for r in here):
             yield f"reliability_{stem}", reliability(here, title)
+            yield f"risk_coverage_{stem}", risk_coverage(here, title)
 
 
 def over_shots(results: list[Result], title: str, metric: str) -> Figure:
@@ -149,21 +152,47 @@ def confusion(results: list[Result], title: str) -> Figure:
 
 
 def reliability(results: list[Result], title: str, bins: int = 10) -> Figure:
-    """Accuracy against confidence in `bins` equal bins, a line a method, seeds pooled."""
-    figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
+    """Accuracy against confidence in `bins` equal bins, a line a method, seeds pooled; below, how often each occurs."""
+    figure, (axes, below) = plt.subplots(
+        2, 1, figsize=(5, 5.5), height_ratios=(4, 1), sharex=True, layout="constrained"
+    )
     axes.plot([0, 100], [0, 100], color="0.7", linestyle="--", label="calibrated")
-    for label, runs in labels(results).items():
-        kept = [p for r in runs if (p := read_predictions(r)) is not None]
-        if not kept:
-            continue
+    for label, kept in _kept(results):
         confidence = np.concatenate([p.probabilities.max(axis=1) for p in kept])
         correct = np.concatenate([p.correct for p in kept])
         which = np.minimum((confidence * bins).astype(int), bins - 1)
         filled = np.unique(which)
         x = [100 * confidence[which == b].mean() for b in filled]
         y = [100 * correct[which == b].mean() for b in filled]
-        axes.plot(x, y, marker="o", label=label)
-    axes.set(xlabel="Confidence (%)", ylabel=METRICS["accuracy"] + " (%)", xlim=(0, 100), ylim=(0, 100))
+        (line,) = axes.plot(x, y, marker="o", label=label)
+        shares = 100 * np.bincount(which, minlength=bins) / len(which)
+        below.stairs(shares, np.linspace(0, 100, bins + 1), color=line.get_color())
+    axes.set(ylabel=METRICS["accuracy"] + " (%)", xlim=(0, 100), ylim=(0, 100))
+    below.set(xlabel="Confidence (%)", ylabel="% of images")
     axes.set_title(title, fontsize=10)
     axes.legend(fontsize=8)
     return figure
+
+
+def risk_coverage(results: list[Result], title: str, points: int = 50) -> Figure:
+    """Errors among the images answered, the most certain first, over the share that is answered; seeds averaged."""
+    figure, axes = plt.subplots(figsize=(5, 4.5), layout="constrained")
+    for label, kept in _kept(results):
+        curves = [risks(p.probabilities, p.labels) for p in kept]
+        shares = np.linspace(1 / points, 1, points)
+        places = [np.maximum(np.ceil(shares * len(c)).astype(int), 1) - 1 for c in curves]
+        middle = np.mean([100 * c[at] for c, at in zip(curves, places, strict=True)], axis=0)
+        axes.plot(100 * shares, middle, label=f"{label} (AURC {100 * np.mean([c.mean() for c in curves]):.1f})")
+    axes.set(xlabel="Images answered (%)", ylabel="Errors among them (%)", xlim=(0, 100))
+    axes.set_ylim(bottom=0)
+    axes.set_title(title, fontsize=10)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _kept(results: list[Result]) -> Iterator[tuple[str, list[Predictions]]]:
+    """Each method's label and the predictions of its seeds, where there are any."""
+    for label, runs in labels(results).items():
+        kept = [p for r in runs if (p := read_predictions(r)) is not None]
+        if kept:
+            yield label, kept

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from benchmark.configs import Configs, plain
 from benchmark.controls import CONTROLS
+from benchmark.foreign import config_of
 from benchmark.jobs import CLASS_BOUND, UNTRAINED, ZERO_SHOT, Job
 from benchmark.plan import ALL, Plan
 from datasets.quotas import COOP, with_draw
@@ -78,15 +79,18 @@ class _Maker:
             raise UserError(f"{name}: the plan has no variant {variant!r}; {nearest(variant, known)}")
         return method, variant, known.get(variant, ())
 
-    def cfg(self, name: str) -> str:
+    def cfg(self, name: str) -> Path:
+        """The method's configuration file."""
         method = self.split(name)[0]
         wanted = self.plan.cfg.get(method) or self.plan.cfg.get("*")
-        return self.configs.choose(method, self.plan.backbone, self.plan.protocol, wanted)
+        if method in self.plan.plugins:
+            return config_of(self.plan.plugins[method], self.plan.backbone, self.plan.protocol, wanted)
+        return self.configs.method(method, self.configs.choose(method, self.plan.backbone, self.plan.protocol, wanted))
 
     def tail(self, name: str) -> Path:
         """METHOD/<cfg>; the cfg part names backbone and variant, so that two of them never share a folder."""
         method, variant, _ = self.split(name)
-        cfg, backbone = self.cfg(name), plain(self.plan.backbone)
+        cfg, backbone = self.cfg(name).stem, plain(self.plan.backbone)
         parts = [cfg, *([] if backbone in plain(cfg) else [backbone]), *([variant] if variant else [])]
         return Path(method, check_name("-".join(parts), "configuration, backbone and variant"))
 
@@ -98,9 +102,13 @@ class _Maker:
         dataset, name, shots, draw, seed = cell
         method, variant, opts = self.split(name)
         plan, cfg = self.plan, self.cfg(name)
-        argv = ["--root", str(plan.root), "--seed", str(seed), "--trainer", method]
+        argv = []
+        if method in plan.plugins:
+            argv = ["--plugin", plan.plugins[method]]
+            argv += [word for file in plan.plugin_config for word in ("--plugin-config", file)]
+        argv += ["--root", str(plan.root), "--seed", str(seed), "--trainer", method]
         argv += ["--dataset-config-file", str(self.configs.dataset(dataset, plan.root))]
-        argv += ["--config-file", str(self.configs.method(method, cfg)), "--output-dir", str(output)]
+        argv += ["--config-file", str(cfg), "--output-dir", str(output)]
         if after is not None:
             argv += ["--eval-only", "--model-dir", str(after)]
         elif method in UNTRAINED:
@@ -108,7 +116,9 @@ class _Maker:
         argv += ["MODEL.BACKBONE.NAME", plan.backbone, "DATASET.NUM_SHOTS", str(shots)]
         argv += ["DATASET.DRAW", draw] if draw != COOP else []
         argv += ["DATASET.SUBSAMPLE_CLASSES", subset, *self.configs.dataset_opts(dataset, plan.root), *opts, *plan.opts]
-        return Job(method, dataset, subset, shots, seed, plan.backbone, cfg, output, tuple(argv), after, variant, draw)
+        return Job(
+            method, dataset, subset, shots, seed, plan.backbone, cfg.stem, output, tuple(argv), after, variant, draw
+        )
 
 
 class _Cell(NamedTuple):

@@ -1,11 +1,8 @@
-"""A table as terminal text, Markdown, LaTeX or CSV."""
+"""A table as Markdown, LaTeX or CSV (`benchmark.terminal`: for people)."""
 
 import csv
 import io
 
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 from tabulate import tabulate
 
 from benchmark.tables import Cell, Table
@@ -30,22 +27,6 @@ def row(table: Table, cells: list[Cell], plus_minus: str = " ± ") -> list[tuple
     """(text, best) of each cell of a row."""
     columns = zip(table.columns, cells, strict=True)
     return [(number(cell, name in table.whole, plus_minus), cell.best) for name, cell in columns]
-
-
-def terminal(table: Table, console: Console) -> None:
-    """Print for people; the best of a column is bold."""
-    # Names from data are Text, for Rich takes the [v2] of a plain string for markup.
-    grid = RichTable(title=Text(shown(table.title)), title_justify="left", title_style="bold")
-    grid.add_column("Method", no_wrap=True)
-    for column in table.columns:
-        grid.add_column(Text(shown(column)), justify="right")
-    for label, cells in table.rows:
-        grid.add_row(
-            Text(shown(label)), *(Text(text, style="bold" if best else "") for text, best in row(table, cells))
-        )
-    console.print(grid)
-    for note in table.notes:
-        console.print(shown(note), highlight=False, markup=False)
 
 
 def markdown(table: Table) -> str:

@@ -18,6 +18,7 @@ from benchmark.jobs import ZERO_SHOT
 from benchmark.plan import Plan
 from benchmark.results import METRICS, read_results
 from benchmark.tables import unique
+from benchmark.terminal import print_table
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text, check_writable
@@ -66,12 +67,12 @@ def show(settings: Settings, folders: Sequence[Path]) -> None:
     if not results:
         raise UserError(f"no finished run in {', '.join(map(str, folders))}")
     report = compose(results, spread=settings.spread, subject=settings.subject, allow=settings.allow)
-    _print(report, settings)
     files = _write(report, settings.out)
     if settings.page:
         from benchmark.page import write_page  # matplotlib takes a second to import
 
         files.insert(0, write_page(report, settings.out))
+    _print(report, settings)  # last: whoever reads the output may go away (`... | head`), the files are there
     console = Console(stderr=settings.show != "terminal")
     for line in [*settings.places, f"Tables: {', '.join(map(str, files))}"]:
         console.print(shown(line), highlight=False, markup=False, soft_wrap=True)
@@ -83,9 +84,9 @@ def _print(report: Report, settings: Settings) -> None:
     if settings.show == "terminal":
         console = Console()
         for table in tables:
-            render.terminal(table, console)
-        for line in report.notes:
-            console.print(shown(line), highlight=False, markup=False, soft_wrap=True)
+            print_table(table, console)
+        for line in report.notes:  # on a terminal broken between words, for programs a line each
+            console.print(shown(line), highlight=False, markup=False, soft_wrap=not console.is_terminal)
     elif settings.show == "csv":
         print(render.as_csv(tables), end="")
     else:

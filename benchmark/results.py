@@ -1,21 +1,22 @@
 """Reading what runs left on disk: `result.json`, or, for runs of other repositories, the end of `log.txt`."""
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from benchmark.logs import read_log
 from datasets.quotas import COOP
 from toolbox import run_files
 from toolbox.errors import UserError
 from toolbox.run_files import BEFORE, RESULT, Predictions, read_result
 from toolbox.scores import SCORES
+from toolbox.words import sentence
 
 METRICS = {name: score.title for name, score in SCORES.items()}
 """Metrics in the order tables show them; all on a scale of 0-100 (kappa: times 100)."""
-
-_LOG_NAMES = {"accuracy": "accuracy", "macro_f1": "macro_f1", "auc": "auc", "kappa": "kappa"}
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ class Result:
         return self.metrics.get("undefined", {}).get(metric)
 
 
-def read_results(places: Iterable[Path]) -> list[Result]:
+def read_results(places: Iterable[Path], placed: bool = True) -> list[Result]:
     """All finished runs in or below the given folders, in path order.
 
     Folders that --again moved aside (NAME.before-1) count only where they are named. A folder with a `log.txt` and no
-    `result.json` counts when the log ends in a `=> result` block.
+    `result.json` counts as `benchmark.logs` reads it; one whose method or data set is not to be found is named on
+    standard error, or, without `placed`, counts as well.
     Raises UserError for a folder that does not exist or a result.json that cannot be read.
     """
     folders: dict[Path, None] = {}
@@ -84,7 +86,7 @@ def read_results(places: Iterable[Path]) -> list[Result]:
         for path in sorted([*place.rglob(RESULT), *place.rglob("log.txt")]):
             if not any(BEFORE.search(part) for part in path.parent.relative_to(place).parts):
                 folders[path.parent] = None
-    results = [_read_json(f) if (f / RESULT).exists() else _read_log(f) for f in folders]
+    results = [_read_json(f) if (f / RESULT).exists() else _read_log(f, placed) for f in folders]
     return [result for result in results if result is not None]
 
 
@@ -100,26 +102,13 @@ def _source(folder: Path) -> str | None:
     return name.split("-to-", 1)[0] if "-to-" in name else None
 
 
-def _read_log(folder: Path) -> Result | None:
-    """A run of the CoOp family without result.json: metrics from the log's last block, the rest from the folder's name."""
-    metrics = parse_log(folder / "log.txt")
-    if not metrics:
+def _read_log(folder: Path, placed: bool) -> Result | None:
+    """A run of the CoOp family without result.json; None, and a line on standard error, for one that is not understood."""
+    told = read_log(folder, placed)
+    if isinstance(told, str):
+        print(f"note: {sentence(told)}", file=sys.stderr)
         return None
-    parts = folder.parts
-    shots = next((int(m[1]) for part in parts if (m := re.fullmatch(r"shots_(\d+)", part))), None)
-    seed = next((int(m[1]) for part in reversed(parts) if (m := re.fullmatch(r"seed(\d+)", part))), 0)
-    known = [p for p in parts if not re.fullmatch(r"(shots_|seed)\d+", p)]
-    dataset, method, cfg = ["?", "?", "?", *known][-3:]
-    subset = "base" if "train_base" in parts else "new" if "test_new" in parts else "all"
-    return Result(folder, method, dataset, subset, shots, seed, cfg, None, metrics)
-
-
-def parse_log(path: Path) -> dict[str, float]:
-    """Metrics of the last `=> result` block of a Dassl log: lines such as `* accuracy: 83.3%`."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    _, found, tail = text.rpartition("=> result")
-    pairs = re.findall(r"^\* (\w+): ([\d.,]+)%?\s*$", tail, flags=re.MULTILINE) if found else []
-    return {_LOG_NAMES[k]: float(v.replace(",", "")) for k, v in pairs if k in _LOG_NAMES}
+    return None if told is None else Result(folder, backbone=None, **vars(told))
 
 
 def read_predictions(result: Result) -> Predictions | None:

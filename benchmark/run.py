@@ -95,6 +95,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         "output",
         "targets",
         "model_dir",
+        "plugin_config",
         "opts",
     )
     plan = override(start, {name: getattr(args, name) for name in names})
@@ -191,8 +192,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--methods",
         nargs="+",
-        help="names of configs/trainers, METHOD:VARIANT of a plan; all: every one that can be run",
+        help="names of configs/trainers, METHOD:VARIANT of a plan, PATH:NAME of others; all: every one that can be run",
     )
+    add("--plugin-config", nargs="+", help="files with configuration keys of others' trainers")
     add(
         "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
     )

@@ -65,7 +65,7 @@ def compare(results: list[Result], subject: str | None = None) -> list[Compariso
         here = [r for r in results if (r.dataset, r.shots, r.source) == (dataset, shots, source)]
         name = dataset if source is None else f"{source} to {dataset}"
         several = len(unique(r.shots for r in results)) > 1
-        name += f" ({shots} shots)" if several and shots != -1 else ""
+        name += f" ({shots} shot{'s' if shots != 1 else ''})" if several and shots != -1 else ""
         found += _compare_on(here, name, subject)
     return found
 

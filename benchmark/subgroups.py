@@ -111,6 +111,12 @@ def interval(metric: Callable[[np.ndarray], float | None], places: np.ndarray) -
     return value, float(low), float(high)
 
 
+def intervals(kept: Predictions, classnames: Sequence[str]) -> dict[str, tuple[float | None, float, float]]:
+    """The same metrics of all test images: value and 95 % interval."""
+    every = np.arange(len(kept.labels))
+    return {metric: interval(lambda at, m=metric: _metric(kept, classnames, at, m), every) for metric in SHOWN}
+
+
 def _gap(title: str, values: Mapping[str, float | None]) -> str:
     found = {group: value for group, value in values.items() if value is not None}
     if len(found) < 2:

@@ -31,12 +31,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--root", default="", help="the data folder, where it is not where it was")
     parser.add_argument("--model-dir", default="", help="folder of the trained run, where it is not where it was")
-    parser.add_argument("--plugin", action="append", default=[], help="as for train.py")
+    for flag in ("--plugin", "--plugin-config"):
+        parser.add_argument(flag, action="append", default=[], help="as for train.py")
     args = parser.parse_args(argv)
     kept = read_result(args.run)
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         words = command(kept, args.run, Path(folder), args.root, args.model_dir)
         words[:0] = [word for file in args.plugin for word in ("--plugin", file)]
+        words[:0] = [word for file in args.plugin_config for word in ("--plugin-config", file)]
         evaluate(words)
         found = differences(kept, read_result(Path(folder) / "out"), args.run, Path(folder) / "out")
     accuracy = kept["metrics"]["accuracy"]

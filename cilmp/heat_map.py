@@ -2,32 +2,33 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
+from cilmp.picture import Picture
 from toolbox.files import atomic_path
-
-matplotlib.use("Agg")
 
 FINER = 8
 """How many pixels of the picture stand for a pixel of the model's input, a side."""
 
 
 def picture(image: Image.Image, heat: np.ndarray, title: str, path: Path) -> None:
-    """Write image and image under `heat` (rows, columns; 0..1) side by side as PNG."""
-    from matplotlib import pyplot as plt
+    """Write `figure` as PNG."""
+    with atomic_path(path) as part:
+        figure(image, heat, title).savefig(part, format="png", dpi=110)
 
+
+def figure(image: Image.Image, heat: np.ndarray, title: str) -> Picture:
+    """Image and image under `heat` (rows, columns; 0..1) side by side."""
     smooth = Image.fromarray(np.uint8(255 * heat)).resize(image.size, Image.BICUBIC)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4.4), constrained_layout=True)
+    found = Picture(figsize=(8, 4.4), layout="constrained")
+    left, right = found.subplots(1, 2)
     for axis in (left, right):
         axis.imshow(image)
         axis.axis("off")
     right.imshow(np.asarray(smooth) / 255, cmap="inferno", alpha=0.5, vmin=0, vmax=1)
-    figure.suptitle(title, fontsize=10, parse_math=False)
-    with atomic_path(path) as part:
-        figure.savefig(part, format="png", dpi=110)
-    plt.close(figure)
+    found.suptitle(title, fontsize=10, parse_math=False)
+    return found
 
 
 def visible_part(image: Image.Image, size: int) -> Image.Image:

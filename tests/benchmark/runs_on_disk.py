@@ -65,7 +65,8 @@ def write_run(
         kept = Predictions(np.array([f"{i:03}.png" for i in range(len(labels))]), labels, logits)
         np.savez(folder / "predictions.npz", **vars(kept))
         result["predictions"] = kept.digest
-    (folder / "log.txt").write_text(f"epoch [1/1]\n=> result\n* total: {len(labels)}\n* accuracy: {percent:.1f}%\n")
+    log = f"epoch [1/1]\nFinish training\n=> result\n* total: {len(labels)}\n* accuracy: {percent:.1f}%\n"
+    (folder / "log.txt").write_text(log)
     (folder / "result.json").write_text(json.dumps(seal(result)))
     return result
 

@@ -94,7 +94,7 @@ def test_balanced_accuracy_is_what_is_printed_and_seeds_are_said(drawn, capsys):
     assert "Accuracy by shots" not in out and "3 seeds (ZeroshotCLIP: 1)" in out
     assert "zero-shot CLIP has 40.0 without images; below it" in out
     page = (drawn / "out/report.html").read_text()
-    assert "<h2>Below zero-shot</h2>" in page and "minus zero-shot&#x27;s 40.00" in page
+    assert "<h2>Below zero-shot</h2>" in page and "minus zero-shot&#39;s 40.00" in page
     assert page.index("realistic draw: Balanced acc. by shots") < page.index("Below zero-shot")
     assert {path.name for path in (drawn / "out").glob("*.png")} == {
         "shots_phantom_realistic.png",

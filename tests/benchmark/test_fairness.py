@@ -124,8 +124,9 @@ def test_zero_shot_trains_on_nothing(tmp_path):
 
 
 def test_a_bare_log_proves_nothing(tmp_path):
-    write_run(tmp_path / "a/seed1", "CoOp", 0.5)
-    (tmp_path / "a/seed1/result.json").unlink()
+    folder = tmp_path / "dtd/shots_16/CoOp/vit_b16/seed1"
+    write_run(folder, "CoOp", 0.5)
+    (folder / "result.json").unlink()
     assert "log.txt" in unfair(read_results([tmp_path]))[0]
 
 

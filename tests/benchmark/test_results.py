@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.results import parse_log, read_predictions, read_results
+from benchmark.results import read_predictions, read_results
 from tests.benchmark.runs_on_disk import edit, write_run
 from toolbox.errors import UserError
 
@@ -16,26 +16,6 @@ def test_runs_moved_aside_are_left_out_unless_named(tmp_path):
     (found,) = read_results([tmp_path])
     assert found.value("accuracy") == 50.0
     assert found.value("balanced_accuracy") is None
-
-
-def test_log_of_another_repository(tmp_path):
-    folder = tmp_path / "base2new/test_new/eurosat/shots_16/CoOp/vit_b16_ep50/seed2"
-    folder.mkdir(parents=True)
-    (folder / "log.txt").write_text(
-        "=> result\n* accuracy: 11.1%\nFinish training\n=> result\n* total: 8,100\n* correct: 6,345\n"
-        "* accuracy: 78.3%\n* error: 21.7%\n* macro_f1: 77.9%\n"
-    )
-    (found,) = read_results([tmp_path])
-    assert (found.dataset, found.method, found.cfg) == ("eurosat", "CoOp", "vit_b16_ep50")
-    assert (found.subset, found.shots, found.seed) == ("new", 16, 2)
-    assert found.metrics == {"accuracy": 78.3, "macro_f1": 77.9}
-
-
-def test_log_without_result_block(tmp_path):
-    path = tmp_path / "log.txt"
-    path.write_text("epoch [1/5] batch [1/10] loss 2.0\n* accuracy: 5.0%\n")
-    assert parse_log(path) == {}
-    assert read_results([tmp_path]) == []
 
 
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"status": "finished"}), "\xff"])

@@ -70,3 +70,24 @@ def test_workers_die_with_a_sweep_that_is_killed(start):
     process.kill()
     process.wait()
     assert until(lambda: all(map(gone, at_work)))
+
+
+def test_what_a_sweep_started_through_others_ends_with_it():
+    """`--cluster local`: submitit's processes are no children of the sweep."""
+    sweep = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    work = f"""
+import time
+from benchmark.stopping import die_with
+die_with({sweep.pid})
+print("at work", flush=True)
+time.sleep(600)
+"""
+    other = subprocess.Popen([sys.executable, "-c", work], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "at work\n"
+        sweep.kill()
+        sweep.wait()
+        assert other.wait(LIMIT_S) == STOPPED
+    finally:
+        sweep.kill()
+        other.kill()

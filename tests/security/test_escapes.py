@@ -10,6 +10,7 @@ from rich.console import Console
 from benchmark import render, run
 from benchmark.plots import plt
 from benchmark.tables import Cell, Table
+from benchmark.terminal import print_table
 
 NAME = "kvasir[v2]\x1b[2J"
 
@@ -20,7 +21,7 @@ def table(name: str) -> Table:
 
 def test_the_terminal_shows_brackets_and_obeys_nothing():
     out = io.StringIO()
-    render.terminal(table(NAME), Console(file=out, width=200))
+    print_table(table(NAME), Console(file=out, width=200))
     assert "\x1b[2J" not in out.getvalue()
     assert out.getvalue().count("kvasir[v2]\\x1b[2J") == 4
 

@@ -60,7 +60,7 @@ def load_trained(trainer: Run, directory: Path, epoch: int | None) -> None:
         UserError: no such checkpoint, or it does not fit; every difference is named.
     """
     folder = _folder(directory, trainer.folder)
-    path = _file(folder, epoch)
+    path = file_in(folder, epoch)
     state, meta = _read(path)
     _check_finite(state, path)
     _check_classes(trainer, meta, path)
@@ -78,7 +78,7 @@ def load_trained(trainer: Run, directory: Path, epoch: int | None) -> None:
 def file_digest(directory: Path, folder: str, epoch: int | None) -> str:
     """SHA-256 of the tensors that `load_trained` would load; "" where there is no checkpoint."""
     try:
-        path = _file(_folder(directory, folder), epoch)
+        path = file_in(_folder(directory, folder), epoch)
     except UserError:
         return ""
     return digest({}, _read(path)[0])
@@ -119,7 +119,8 @@ def _folder(directory: Path, name: str) -> Path:
     )
 
 
-def _file(folder: Path, epoch: int | None) -> Path:
+def file_in(folder: Path, epoch: int | None = None) -> Path:
+    """The checkpoint in a method's folder that is loaded: of this epoch; without one the best, else the last."""
     if epoch is not None:
         candidates = [f"model-{epoch}.safetensors", f"model.pth.tar-{epoch}"]
     else:

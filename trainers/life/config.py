@@ -13,6 +13,7 @@ from toolbox.plain import PlainError, parse_yaml, read_yaml
 from toolbox.registries import fill
 from toolbox.run_files import RESULT, read_result
 from trainers.base import PromptTrainer
+from trainers.life import plugins
 from trainers.life.keys import PREC, check_values
 from trainers.life.preprocessing import check_preprocessing, set_preprocessing
 
@@ -56,6 +57,7 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
 
     cfg = get_cfg_default()
     extend_cfg(cfg)
+    plugins.extend_cfg(cfg, args.trainer)
     cfg.INPUT.INTERPOLATION = "bicubic"
     _merge(cfg, args)
     _check(cfg)
@@ -73,7 +75,8 @@ def setup_cfg(args: argparse.Namespace) -> CfgNode:
 
 def _check(cfg: CfgNode) -> None:
     """Values of the run's own method; a trainer of another kind (Dassl's own, a plugin's) is checked for common keys alone."""
-    method = next((method for method in methods() if method.__name__ == cfg.TRAINER.NAME), None)
+    name = cfg.TRAINER.NAME
+    method = next((m for m in methods() if m.__name__ == name and not plugins.knows_other(name, m)), None)
     check_values(cfg, method.section if method else "", method.defaults if method else {})
 
 

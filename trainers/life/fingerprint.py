@@ -154,14 +154,14 @@ def _texts(
     name = cfg.MODEL.BACKBONE.NAME
     return {
         "format": FORMAT,
-        "method": method.__name__,
+        "method": cfg.TRAINER.NAME,
         "backbone": Path(name).name if Path(name).exists() else name,
-        **dict(_settings(cfg, method.section)),
+        **dict(_settings(cfg, getattr(method, "section", None))),
         "class names": "; ".join(classnames),
         **data,
         "class texts": _class_texts(cfg, data["data set"], classnames),
         "rows": "",
-        **method.hashes(cfg, data["data set"], classnames, trained_in),
+        **(method.hashes(cfg, data["data set"], classnames, trained_in) if hasattr(method, "hashes") else {}),
         "backbone weights": backbone,
         "plugin": _code_of(method, DATASET_REGISTRY.get(cfg.DATASET.NAME)),
         "weights tested": weights,
@@ -252,11 +252,13 @@ def _size(path: str) -> int:
 
 
 def _code_of(*classes: type) -> str:
-    """SHA-256 of the files in which plugins define these classes; "" where all is the project's own."""
+    """SHA-256 of the files in which plugins define these classes, and of those these take in; "" where all is our own."""
     files = set()
     for cls in (base for given in classes for base in given.__mro__):
-        if cls.__module__.partition(".")[0] not in OURS:
-            files.add(getattr(sys.modules.get(cls.__module__), "__file__", None) or "")
+        package, inside, _ = cls.__module__.partition(".")
+        if package not in OURS:
+            near = [name for name in sys.modules if inside and name.startswith(f"{package}.")] or [cls.__module__]
+            files |= {getattr(sys.modules.get(name), "__file__", None) or "" for name in near}
     return " ".join(map(_file_hash, sorted(filter(None, files))))
 
 

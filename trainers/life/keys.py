@@ -49,12 +49,13 @@ def declared(section: str, options: Mapping[str, Any]) -> Iterator[tuple[str, Op
 
 
 def check_values(cfg: CfgNode, section: str, options: Mapping[str, Any]) -> None:
-    """Check every declared value of a run's configuration: common keys, data sets' keys, and the method's in `section`.
+    """Check every declared value of a run's configuration: common keys, data sets' keys, and a method's in `section`.
 
     Raises:
         UserError: a value is not allowed; the message says what is.
     """
-    for key, option in [*KEYS.items(), *DATASET_KEYS.items(), *declared(section, options)]:
+    own = declared(section, options) if section else []
+    for key, option in [*KEYS.items(), *DATASET_KEYS.items(), *own]:
         option.check(key, _value(cfg, key))
 
 

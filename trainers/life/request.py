@@ -12,8 +12,7 @@ from dassl.engine import TRAINER_REGISTRY
 from datasets.quotas import with_draw
 from toolbox.names import safe_name
 from toolbox.run_files import RESULT, read_result
-from trainers.base import PromptTrainer
-from trainers.life import checkpoint, fingerprint
+from trainers.life import checkpoint, fingerprint, foreign
 
 NOBODYS = "./output"  # Dassl's default; many runs would share it
 EARLIER = "it was made by an earlier version, which did not write down its settings"
@@ -22,7 +21,7 @@ EARLIER = "it was made by an earlier version, which did not write down its setti
 def expected(args: argparse.Namespace, cfg: CfgNode) -> dict[str, str]:
     """The fingerprint of the run that is asked for."""
     method = TRAINER_REGISTRY.get(cfg.TRAINER.NAME)
-    weights = tested(args, method.folder, Path(cfg.OUTPUT_DIR)) if args.eval_only else None
+    weights = tested(args, getattr(method, "folder", ""), Path(cfg.OUTPUT_DIR)) if args.eval_only else None
     return fingerprint.of_settings(cfg, (weights or {}).get("sha256", ""), trained_in(args) if args.eval_only else None)
 
 
@@ -30,8 +29,6 @@ def compare(result: Mapping[str, Any], args: argparse.Namespace, cfg: CfgNode) -
     """How a finished run's settings differ from those asked for; empty where it is that run."""
     if "fingerprint" not in result:
         return [EARLIER]
-    if not issubclass(TRAINER_REGISTRY.get(cfg.TRAINER.NAME), PromptTrainer):
-        return [f"method was {result['method']!r} and is {cfg.TRAINER.NAME!r}"]
     return fingerprint.differences(result["fingerprint"], expected(args, cfg))
 
 
@@ -50,11 +47,15 @@ def trained_in(args: argparse.Namespace) -> Path | None:
 
 
 def tested(args: argparse.Namespace, folder: str, output: Path) -> dict[str, Any] | None:
-    """The weights to be tested: their run's folder, seen from the output folder so that both may move, epoch and SHA-256."""
+    """The weights to be tested: their run's folder, seen from the output folder so that both may move, epoch and SHA-256.
+
+    `folder` is the one that the method's checkpoints lie in; "" for a trainer of another kind, whose are all taken.
+    """
     if not args.model_dir:
         return None
     where = os.path.relpath(Path(args.model_dir).resolve(), output.resolve())
-    sha256 = checkpoint.file_digest(Path(args.model_dir), folder, args.load_epoch)
+    folders = Path(args.model_dir), args.load_epoch
+    sha256 = checkpoint.file_digest(folders[0], folder, folders[1]) if folder else foreign.weights_digest(*folders)
     return {"folder": where, "epoch": args.load_epoch, "sha256": sha256}
 
 

@@ -42,7 +42,7 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
     value = {
         "status": "finished",
         "version": VERSION,
-        "method": type(trainer).__name__,
+        "method": cfg.TRAINER.NAME,
         "dataset": getattr(dataset, "name", cfg.DATASET.NAME.lower()),
         "subset": cfg.DATASET.SUBSAMPLE_CLASSES,
         "shots": cfg.DATASET.NUM_SHOTS,
@@ -93,6 +93,8 @@ def write(trainer: Run, scores: dict, logits: np.ndarray, labels: np.ndarray, pa
 def _own_part(trainer: Run) -> CfgNode:
     """The configuration without the sections of other methods, some of which a later process may not know."""
     cfg = trainer.cfg.clone()
+    if not trainer.section:  # a trainer of another kind reads what it likes
+        return cfg
     cfg.defrost()
     cfg.TRAINER = CfgNode({"NAME": cfg.TRAINER.NAME, trainer.section: trainer.options.clone()})
     return cfg

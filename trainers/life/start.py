@@ -19,16 +19,17 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-import toolbox
 from dassl.engine import TRAINER_REGISTRY, TrainerBase, build_trainer
 from toolbox.checkpoints import POINTER, load_checkpoint, pointed_file
 from toolbox.errors import UserError
 from toolbox.run_files import find_result
 from trainers.base import PromptTrainer
+from trainers.life import foreign
 from trainers.life.config import setup_cfg
 from trainers.life.distributed import by_first, is_first, process_group
 from trainers.life.fingerprint import differences
 from trainers.life.folder import alone_in, logged, remove_unfinished, set_aside
+from trainers.life.header import console_of, header, summary
 from trainers.life.request import compare, config_name, expected, other_run, tested, trained_in, with_own_folder
 from trainers.life.tracking import tracked
 
@@ -48,20 +49,27 @@ def start(args: argparse.Namespace) -> None:
     with _in_one_line(folder), process_group():
         if by_first(lambda: _is_there(folder, cfg, args)):
             return
-        with _owned(folder, cfg), _scheduler_may_stop():
+        with console_of(args), _owned(folder, cfg), _scheduler_may_stop():
             _run(args, cfg)
 
 
 def _run(args: argparse.Namespace, cfg: CfgNode) -> None:
-    _header(args, cfg)
+    header(args, cfg)
     seed(cfg.SEED)
     trainer = _build(cfg, args)
     trainer.config_name = config_name(args.config_file)
+    if isinstance(trainer, PromptTrainer):
+        summary(trainer, args)
+    recorder = None if isinstance(trainer, PromptTrainer) else foreign.Recorder(trainer)
+    epoch = args.load_epoch if recorder is None else foreign.epoch_to_load(args.model_dir, args.load_epoch)
     if args.eval_only:
-        trainer.load_model(args.model_dir, epoch=args.load_epoch)
+        trainer.load_model(args.model_dir, epoch=epoch)
         trainer.test()
     elif not args.no_train:
         trainer.train()
+    if recorder is not None:
+        weights = tested(args, "", Path(cfg.OUTPUT_DIR)) if args.eval_only else None
+        recorder.write(weights, trained_in(args) if args.eval_only else None, trainer.config_name)
 
 
 def _build(cfg: CfgNode, args: argparse.Namespace) -> TrainerBase:
@@ -132,14 +140,6 @@ def seed(value: int) -> None:
     np.random.seed(value)
     torch.manual_seed(value)
     torch.backends.cudnn.benchmark = False
-
-
-def _header(args: argparse.Namespace, cfg: CfgNode) -> None:
-    print("***************\n** Arguments **\n***************")
-    print("\n".join(f"{key}: {value}" for key, value in sorted(vars(args).items())))
-    print("************\n** Config **\n************")
-    print(cfg)
-    print(f"Host: {toolbox.host()}; torch {torch.__version__}")
 
 
 @contextmanager

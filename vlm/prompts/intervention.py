@@ -89,7 +89,7 @@ class Intervention(nn.Module):
         z = F.linear(image_features, self.U1.flatten(0, 1), self.a1.flatten())
         z = z.unflatten(1, (layers, k)).transpose(0, 1).reshape(layers * images, -1, k)
         a = torch.baddbmm(c.flatten(0, 1)[:, None], z, M.flatten(0, 1).mT)
-        return a.view(layers, len(image_features), -1, k)
+        return a.view(layers, image_features.shape[0], -1, k)
 
     def moved(self, rows: Tensor, image_features: Tensor) -> Tensor:
         """h' - h without dropout, (layers, batch, n_cls, rows, D) of rows (n_cls, rows, D): how far they are moved, for

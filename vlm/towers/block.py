@@ -29,6 +29,11 @@ class QuickGELU(torch.autograd.Function):
         return torch.ops.aten.silu_backward(grad, scaled)
 
 
+def quick_gelu(x: Tensor) -> Tensor:
+    """The same, in plain operations where no gradient is wanted: exporters cannot read a function with its own backward."""
+    return QuickGELU.apply(x) if torch.is_grad_enabled() else F.silu(1.702 * x).mul_(1 / 1.702)
+
+
 def unit(x: Tensor) -> Tensor:
     """Features scaled to length 1, in float32 at least: what follows (cosine, loss) is cheap and wants the digits."""
     return F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1)
@@ -172,7 +177,7 @@ class Block(Attending):
         y = self.merged(attended)
         x = x + (y if self.scale_1 is None else y * self.scale_1)
         y = self.fc(self.ln_2(x))
-        y = self.proj(QuickGELU.apply(y) if self.quick else self.activation(y))
+        y = self.proj(quick_gelu(y) if self.quick else self.activation(y))
         return x + (y if self.scale_2 is None else y * self.scale_2)
 
 

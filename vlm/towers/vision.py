@@ -90,7 +90,7 @@ class ViT(nn.Module):
         """Images (batch, 3, height, width) to tokens [CLS, if any][patches], (batch, tokens, width), after ln_pre."""
         x = self.conv1(images.to(self.dtype)).flatten(2).transpose(1, 2)
         if self.class_embedding is not None:
-            x = torch.cat([self.class_embedding.to(x.dtype).expand(len(x), 1, -1), x], dim=1)
+            x = torch.cat([self.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1), x], dim=1)
         return self.ln_pre(x + self.positional_embedding.to(x.dtype))
 
     def tokens(self, images: Tensor, prompts: Sequence[Tensor] | Tensor = ()) -> Tensor:
@@ -146,7 +146,7 @@ class ViT(nn.Module):
         prompt = (self.ln_pre(prompt) if i == 0 else prompt)[None]
         if i == len(prompts) - 1 and i < self.depth - 1:
             # The deeper layers go on from what this one makes of its prompts, so from here they are ordinary tokens.
-            return torch.cat([x, prompt.expand(len(x), -1, -1)], dim=1), None
+            return torch.cat([x, prompt.expand(x.shape[0], -1, -1)], dim=1), None
         return x, self.blocks[i].kv(prompt)
 
     def _block(self, block: Block, x: Tensor, context: Tensor | None) -> Tensor:
@@ -155,4 +155,4 @@ class ViT(nn.Module):
 
     @staticmethod
     def _keys(kv: Tensor, context: Tensor | None) -> Tensor:
-        return kv if context is None else torch.cat([kv, context.expand(len(kv), -1, -1)], dim=1)
+        return kv if context is None else torch.cat([kv, context.expand(kv.shape[0], -1, -1)], dim=1)

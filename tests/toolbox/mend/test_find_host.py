@@ -101,7 +101,11 @@ def test_ours_reached_through_a_link_is_ours(tmp_path, monkeypatch, fresh_clip):
 
 @pytest.mark.parametrize(
     "home, command",
-    [("no dassl", ("train.py",)), ("no dassl", ("-m", "trainers.list")), ("broken dassl", ("-m", "trainers.list"))],
+    [
+        ("no dassl", ("train.py", "--trainer", "CoOp")),
+        ("no dassl", ("-m", "trainers.list")),
+        ("broken dassl", ("-m", "trainers.list")),
+    ],
 )
 def test_a_bad_dassl_home_is_one_line_from_every_command(tmp_path, home, command):
     says = f"DASSL_HOME={tmp_path} holds no dassl/ folder"

@@ -1,0 +1,85 @@
+"""One self-contained HTML page: verdict, tables, comparisons and figures of a report; no file or network beside it."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from benchmark.below import lead_tables, metric_of, sentences
+from benchmark.contribution_plot import contribution_figures
+from benchmark.page.facts import facts, verdicts
+from benchmark.page.pictures import Picture, picture
+from benchmark.plots import figures
+from benchmark.render import row
+from benchmark.results import Result
+from benchmark.tables import unique
+from toolbox.files import atomic_text, atomic_write
+from toolbox.names import OwnNames
+from toolbox.run_files import find_result
+from toolbox.words import shown
+
+if TYPE_CHECKING:
+    from benchmark.compose import Report
+
+TEMPLATE = "template.html"
+
+
+def write_page(report: "Report", out: Path) -> Path:
+    """Write `report.html` and each figure as PNG in `out`; returns the page's path."""
+    page = out / "report.html"
+    atomic_text(page, html(report, out, _saved(figures(report), out), _saved(contribution_figures(report), out)))
+    return page
+
+
+def _saved(made: Iterable[tuple[str, Figure]], out: Path) -> list[Picture]:
+    found, used = [], OwnNames()
+    for stem, figure in made:
+        path = out / f"{used.name(stem)}.png"
+        atomic_write(path, lambda part, figure=figure: figure.savefig(part, dpi=110, format="png"))
+        found.append(picture(stem, figure))
+        plt.close(figure)
+    return found
+
+
+def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Picture]) -> str:
+    """The page's text; images are inside it, those `of_rows` beside what the rows contribute. All names are escaped."""
+    first = report.results[0]
+    main = report.by_metric.get(metric_of(first.draw)) or next(iter(report.by_metric.values()))
+    compared = [c.sentence() for c in report.comparisons]
+    below = sentences(report.leads)
+    said = {*compared, *report.rows_notes, *below}
+    synthetic = any(r.synthetic for r in report.results)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_plain
+    )
+    return environment.get_template(TEMPLATE).render(
+        title=f"Benchmark: {', '.join(unique(r.dataset for r in report.results))}",
+        verdicts=list(verdicts(report.comparisons, synthetic)),
+        main=main,
+        notes=[note for note in report.notes if note not in said],
+        facts=facts(report.results),
+        comparisons=compared,
+        below=below,
+        below_tables=lead_tables(report.leads) if report.leads else [],
+        rows_notes=report.rows_notes if report.contributions else [],
+        rows_pictures=of_rows,
+        rows_tables=report.rows,
+        pictures=pictures,
+        more=[table for tables in report.by_metric.values() if tables is not main for table in tables],
+        runs=[_run(r, out) for r in report.results],
+        cells_of=row,
+    )
+
+
+def _plain(value: object) -> object:
+    return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _run(result: Result, out: Path) -> tuple[str, str, str]:
+    """Folder, its address as seen from the page, and the command that makes the run again."""
+    kept = find_result(result.folder) or {}
+    return str(result.folder), Path(os.path.relpath(result.folder, out)).as_posix(), str(kept.get("command", ""))

@@ -1,0 +1,230 @@
+"""`cilmp.open`: a finished run in Python; it predicts, explains and shows what it measured."""
+
+import io
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolbox.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from PIL import Image
+    from torch import Tensor
+
+    from datasets.reading import Reading
+    from trainers.life.saved import SavedRun
+    from vlm.prompts.prompted import PromptedCLIP
+
+BATCH = 32
+
+
+def open_run(folder: str | Path, classnames: Sequence[str] | None = None, epoch: int | None = None) -> "Run":
+    """Open a finished run; see `Run.open`."""
+    return Run.open(folder, classnames, epoch)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Of one image: the likeliest class, the probability of each, and the set that `coverage` asked for (else None)."""
+
+    image: str
+    label: str
+    probabilities: Mapping[str, float]
+    members: tuple[str, ...] | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of `label`."""
+        return self.probabilities[self.label]
+
+    def __str__(self) -> str:
+        said = f"{self.label} {100 * self.probability:.1f} %"
+        return (
+            f"{self.image}: {said}" if self.members is None else f"{self.image}: {{{'; '.join(self.members)}}} ({said})"
+        )
+
+
+class Run:
+    """A finished run. It needs its folder alone: not the data, and no file of rows."""
+
+    def __init__(self, saved: "SavedRun") -> None:
+        self._saved = saved
+
+    @classmethod
+    def open(cls, folder: str | Path, classnames: Sequence[str] | None = None, epoch: int | None = None) -> "Run":
+        """Open the run in `folder`, or at hub:ORG/NAME (see `cilmp share`).
+
+        Args:
+            classnames: other classes than those it was trained on, for methods whose prompts carry over.
+            epoch: the weights after this many epochs, instead of the last or best.
+
+        Raises:
+            UserError: there is no finished run, its method is not here, or it is bound to its classes.
+        """
+        import trainers  # noqa: F401  registers the methods
+        from cilmp.sharing import fetched
+        from trainers.life.saved import open_run
+
+        folder = fetched(folder)
+
+        with redirect_stdout(io.StringIO()):  # what a run prints at its start
+            saved = open_run(folder, list(classnames) if classnames else None, epoch)
+            _ = saved.transform
+        return cls(saved)
+
+    def __repr__(self) -> str:
+        return repr(self._saved)
+
+    @property
+    def folder(self) -> Path:
+        """With result.json, log.txt, predictions.npz and the weights."""
+        return self._saved.folder
+
+    @property
+    def model(self) -> "PromptedCLIP":
+        """The trained module, in evaluation mode: preprocessed images in, logits out."""
+        return self._saved.model
+
+    @property
+    def classnames(self) -> list[str]:
+        """In the order of the logits."""
+        return self._saved.classnames
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """All of result.json: settings, hashes, times, metrics."""
+        return self._saved.result
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """On the test part, 0 to 100; per class and as a confusion matrix: `result["metrics"]`."""
+        return {name: value for name, value in self.result["metrics"].items() if isinstance(value, int | float)}
+
+    @property
+    def reading(self) -> "Reading":
+        """How the run read its images, for `datasets.images.read_image`."""
+        return self._saved.reading
+
+    def logits(self, images: "str | Path | Image.Image | Sequence") -> "np.ndarray":
+        """(n, n_cls) in float32, in the order of `images`. Raises UserError for a file that cannot be read."""
+        import numpy as np
+        import torch
+
+        found = [image for _, image in self._read(images)]
+        parts = [self._saved.logits(torch.stack(found[i : i + BATCH])) for i in range(0, len(found), BATCH)]
+        return torch.cat(parts).numpy() if parts else np.zeros((0, len(self.classnames)), np.float32)
+
+    def predict(
+        self, images: "str | Path | Image.Image | Sequence", coverage: float | None = None, by_class: bool = False
+    ) -> list[Prediction]:
+        """Classes and probabilities of files, folders or PIL images.
+
+        Args:
+            coverage: 0.9 gives sets that hold the true class for 90 % of images like the calibration ones; the run must be
+                calibrated (`calibrate`).
+            by_class: the same promise in each class.
+
+        Raises:
+            UserError: a file cannot be read, or the run is not calibrated for this coverage.
+        """
+        from toolbox.conformal import probabilities
+
+        names = [name for name, _ in _named(images)]
+        logits, calibration = self.logits(images), self._calibration(coverage)
+        p = probabilities(logits / (calibration.temperature if calibration else 1.0))
+        inside = calibration.sets(logits, str(coverage), by_class) if calibration else None
+        found = []
+        for i, name in enumerate(names):
+            order = (-p[i]).argsort()
+            members = None if inside is None else tuple(self.classnames[c] for c in order if inside[i, c])
+            shares = dict(zip(self.classnames, p[i].tolist(), strict=True))
+            found.append(Prediction(name, self.classnames[order[0]], shares, members))
+        return found
+
+    def calibrate(self, images: str | Path, coverage: float | Sequence[float] = 0.9, temperature: bool = False) -> None:
+        """Measure the run on images that it has not seen, so that `predict(..., coverage=...)` gives sets.
+
+        Args:
+            images: a folder with a folder a class, or a part of the run's own data: "val" or "test".
+            temperature: put probabilities right too, by one half of the images.
+
+        Raises:
+            UserError: the run has seen some of the images, or they are too few or of other classes.
+        """
+        from benchmark.calibrate import main
+
+        wanted = [coverage] if isinstance(coverage, int | float) else coverage
+        words = [str(self.folder), "--images", str(images), "--coverage", *map(str, wanted)]
+        with redirect_stdout(io.StringIO()):
+            main([*words, "--temperature"] if temperature else words)
+
+    def plot_confusion(self) -> "Figure":
+        """The confusion matrix of the test part, counts; rows are the true classes."""
+        from cilmp.confusion import figure
+
+        return figure(self.result["metrics"]["confusion"], self.classnames, self.result["method"])
+
+    def explain(self, image: "str | Path | Image.Image", label: str | None = None) -> "Figure":
+        """The image and, beside it, which patches spoke for its predicted class or for `label`; research use only."""
+        import torch
+
+        from cilmp.heat_map import figure, visible_part
+        from vlm.prompts.explain import relevance
+
+        if label is not None and label not in self.classnames:
+            raise UserError(f"no class {label!r} in this run; {nearest(label, self.classnames)}")
+        ((_, picture),) = _pictures(image, self._saved.reading)
+        device = self._saved.trainer.device
+        target = None if label is None else torch.tensor([self.classnames.index(label)], device=device)
+        logits, heat = relevance(self._saved.model, self._saved.transform(picture)[None].to(device), target)
+        p = logits.float().softmax(-1)[0]
+        c = int(p.argmax()) if target is None else int(target)
+        title = f"{self.classnames[c]}: {100 * p[c]:.1f} %  ({self.result['method']}, research use only)"
+        return figure(visible_part(picture, self._saved.model.clip.image_size), heat[0].cpu().numpy(), title)
+
+    def check_coverage(self, coverage: float | None) -> None:
+        """Raise UserError where `predict(..., coverage=coverage)` would."""
+        self._calibration(coverage)
+
+    def _calibration(self, coverage: float | None) -> Any:
+        if coverage is None:
+            return None
+        from benchmark.calibration import Calibration
+
+        found = Calibration.read(self.folder, self.result)
+        if str(coverage) not in found.thresholds:
+            raise UserError(
+                f"{self.folder} is calibrated for a coverage of {', '.join(found.thresholds)}, not {coverage}: run "
+                f"`python -m cilmp calibrate {self.folder} --images ... --coverage {coverage}`"
+            )
+        return found
+
+    def _read(self, images: Any) -> list[tuple[str, "Tensor"]]:
+        return [(name, self._saved.transform(picture)) for name, picture in _pictures(images, self._saved.reading)]
+
+
+def _named(images: Any) -> list[tuple[str, Any]]:
+    """Name and file or picture, folders opened."""
+    from datasets.walk import images_in
+
+    found: list[tuple[str, Any]] = []
+    for one in images if isinstance(images, list | tuple) else [images]:
+        if isinstance(one, str | Path):
+            files, _ = images_in([Path(one)])
+            found += [(str(file), file) for file in files]
+        else:
+            found.append((getattr(one, "filename", "") or f"image {len(found)}", one))
+    return found
+
+
+def _pictures(images: Any, reading: Any) -> list[tuple[str, "Image.Image"]]:
+    from datasets.images import read_image
+
+    return [
+        (name, read_image(one, reading=reading) if isinstance(one, Path) else one.convert("RGB"))
+        for name, one in _named(images)
+    ]
