@@ -21,6 +21,8 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 LONG = "positional_embedding_res"
 """LongCLIP's second table of positions (Zhang et al., ECCV 2024), which holds from position `KEPT` on."""
 KEPT = 20
+ROTATIONS = ("pos_embed", "bands", "inv_freq", "original_inv_freq")
+"""What timm and transformers call tables of rotary positions."""
 
 
 class Backbone(nn.Module):
@@ -96,12 +98,15 @@ class Backbone(nn.Module):
         return {id(p) for m in norms for p in m.parameters()} | {id(self.logit_scale), id(self.logit_bias)}
 
     def _cast_tables(self, dtype: torch.dtype) -> None:
-        """What towers that are used whole keep beside their weights (EVA's rotations), in `dtype`, in place."""
+        """What towers that are used whole keep beside their weights (EVA's biases of keys), in `dtype`, in place.
+
+        Not rotations: half the digits turn by other angles, and whoever applies them rounds afterwards.
+        """
         for tower in (m for m in self.modules() if isinstance(m, Whole)):
             for module in tower.modules():
                 if not isinstance(module, nn.modules.batchnorm._BatchNorm):
                     for name, table in module.named_buffers(recurse=False):
-                        if table.is_floating_point():
+                        if table.is_floating_point() and not name.startswith(ROTATIONS):
                             setattr(module, name, table.to(dtype))
 
     def cast(self, dtype: torch.dtype) -> "Backbone":

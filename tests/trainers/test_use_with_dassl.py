@@ -134,6 +134,7 @@ def checkout(tmp_path_factory) -> Path:
     copying = [line for line in blocks("sh")[0].splitlines() if not line.startswith("pip ")]
     assert copying[0] == "CILMP=../cilmp"
     copying[0] = f"CILMP={shlex.quote(str(PROJECT))}"
+    copying[-1] = copying[-1].replace("python", shlex.quote(sys.executable))
     subprocess.run(["bash", "-ec", "\n".join(copying)], cwd=folder, check=True)
     imports, call = blocks("python")
     start, after, rest = (imports + TRAIN).partition("\n\ndef main")

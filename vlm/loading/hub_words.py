@@ -52,6 +52,9 @@ class HubWords(Vocabulary):
     def encode(self, text: str) -> list[int]:
         return self.tokenizer.encode(self.clean(text), add_special_tokens=False, verbose=False)
 
+    def encode_after(self, text: str) -> list[int]:
+        return self.tokenizer.encode(f" {self.clean(text)}", add_special_tokens=False, verbose=False)
+
     def decode(self, *tokens: int) -> str:
         return self.tokenizer.decode(list(tokens)).strip()
 

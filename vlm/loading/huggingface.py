@@ -1,4 +1,4 @@
-"""Backbones in Hugging Face's format: a `CLIPModel` (PubMedCLIP), or a `SiglipModel` (see `vlm.loading.siglip`)."""
+"""Backbones in Hugging Face's format: a `CLIPModel` (PubMedCLIP), a `SiglipModel`, or another image-text pair."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ from transformers import CLIPConfig
 from toolbox.errors import UserError
 from toolbox.names import check_name
 from vlm.backbone import Backbone
-from vlm.loading import siglip
+from vlm.loading import hub_pair, siglip
 from vlm.loading.openclip import build, read_json
 from vlm.loading.weights import read_weights
 
@@ -50,19 +50,16 @@ _LAYERS = {
 
 
 def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> Backbone:
-    """A folder in the form in which transformers saves a `CLIPModel` or `SiglipModel`.
+    """A folder in the form in which transformers saves a model of images and texts.
 
     Args:
         fetch: gives the first of some file names that the model's source has, or None.
 
     Raises:
-        UserError: a file is missing, it is neither a SigLIP nor a CLIP with CLIP's tokeniser, or the weights are another
-            architecture's.
+        UserError: a file is missing, it is no image-text pair, or the weights are another architecture's.
     """
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")
-    if kind not in ("clip", "siglip"):
-        raise UserError(f"backbone {name}: {folder / CONFIG} describes a {kind!r}, not a CLIP or SigLIP")
 
     def weights() -> dict[str, Tensor]:
         path = fetch(*WEIGHTS)
@@ -77,23 +74,24 @@ def from_folder(name: str, folder: Path, fetch: Callable[..., Path | None]) -> B
     found = fetch("preprocessor_config.json")
     preprocess = read_json(found) if found is not None else {}
     preprocess = {"mean": preprocess.get("image_mean"), "std": preprocess.get("image_std")}
-    if kind == "siglip":
+    if kind in ("siglip", "siglip2"):
         return siglip.from_config(name, config, preprocess, weights, fetch)
-    return _clip(name, config, preprocess, weights, folder)
+    opened = _as_open_clip(name, config, folder) if kind == "clip" else None
+    if opened is None:
+        return hub_pair.from_config(name, folder, preprocess, weights, fetch)
+    return build(name, opened, preprocess, lambda: openai_names(weights()))
 
 
-def _clip(
-    name: str, config: dict, preprocess: dict, weights: Callable[[], dict[str, Tensor]], folder: Path
-) -> Backbone:
+def _as_open_clip(name: str, config: dict, folder: Path) -> dict | None:
+    """The architecture of a `CLIPModel` in open_clip's words; None if it has another tokeniser or two activations."""
     try:
         config = CLIPConfig.from_dict(config)
     except Exception as error:  # of whatever kind the library makes it
         raise UserError(f"backbone {name}: {folder / CONFIG} is no CLIP's ({error})") from error
-    if config.text_config.vocab_size != VOCABULARY:
-        raise UserError(
-            f"backbone {name}: {config.text_config.vocab_size} word pieces; only CLIP's {VOCABULARY} are supported"
-        )
-    return build(name, open_clip_config(name, config), preprocess, lambda: openai_names(weights()))
+    activations = {config.vision_config.hidden_act, config.text_config.hidden_act}
+    if config.text_config.vocab_size != VOCABULARY or activations not in ({"quick_gelu"}, {"gelu"}):
+        return None
+    return open_clip_config(config)
 
 
 def read_shards(name: str, index: Path, fetch: Callable[..., Path | None]) -> dict[str, Tensor]:
@@ -117,15 +115,9 @@ def read_shards(name: str, index: Path, fetch: Callable[..., Path | None]) -> di
     return state
 
 
-def open_clip_config(name: str, config: CLIPConfig) -> dict:
-    """The same architecture in open_clip's words.
-
-    Raises:
-        UserError: an activation that open_clip has no word for.
-    """
+def open_clip_config(config: CLIPConfig) -> dict:
+    """The same architecture in open_clip's words."""
     vision, text = config.vision_config, config.text_config
-    if vision.hidden_act != text.hidden_act or text.hidden_act not in ("quick_gelu", "gelu"):
-        raise UserError(f"backbone {name}: activations {vision.hidden_act} and {text.hidden_act} are not supported")
 
     def common(part) -> dict:
         return {

@@ -24,6 +24,10 @@ class Vocabulary:
         """Word pieces of `text` alone, without start and end tokens."""
         raise NotImplementedError
 
+    def encode_after(self, text: str) -> list[int]:
+        """Word pieces of `text` behind a context; others where a space before a word is a part of it (Gemma, RoBERTa)."""
+        return self.encode(text)
+
     def closing(self, used: int) -> list[int]:
         """What stands behind `used` positions of start, prompt and word pieces: the end, and padding that is seen."""
         padding = [] if self.fill is None else [self.fill] * (self.context_length - used - 1)
@@ -70,6 +74,9 @@ class CocaVocabulary(Vocabulary):
     def encode(self, text: str) -> list[int]:
         return self.words.encode(text)
 
+    def encode_after(self, text: str) -> list[int]:
+        return self.words.encode_after(text)
+
     def closing(self, used: int) -> list[int]:
         return [self.end, *self.behind]
 
@@ -97,10 +104,11 @@ class NameTokens:
         before = [before] * len(classnames) if isinstance(before, int) else list(before)
         self.name, self.rest = [], []
         for name, extra in zip(self.classnames, before, strict=True):
-            pieces = vocabulary.encode(f"{name}.")
+            encode = vocabulary.encode_after if extra else vocabulary.encode
+            pieces = encode(f"{name}.")
             # A name that ends in punctuation shares a piece with the full stop: ")." is one. Cutting by the length of the
             # name alone gives that piece to the name, as CoOp does.
-            cut = len(vocabulary.encode(name))
+            cut = len(encode(name))
             self.name.append(pieces[:cut])
             self.rest.append([*pieces[cut:], *vocabulary.closing(1 + extra + len(pieces))])
             self._check(name, extra, len(pieces))

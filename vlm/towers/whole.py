@@ -60,7 +60,7 @@ class WholeImage(Whole):
         super().__init__()
         self.visual = visual
         inner = visual.trunk if isinstance(visual, TimmModel) else visual
-        self.kind = type(inner).__name__.removeprefix("Modified")
+        self.kind = getattr(visual, "kind", type(inner).__name__.removeprefix("Modified"))
 
     @property
     def dtype(self) -> torch.dtype:

@@ -40,7 +40,7 @@ class WholeText(Whole, TextTower):
         self.encoder, self.pool, self.projection = encoder, pool, projection
         self.blocks = nn.ModuleList()
         self.embed_dim, self.vocabulary = embed_dim, vocabulary
-        self.kind = type(encoder).__name__
+        self.kind = getattr(encoder, "kind", type(encoder).__name__)
 
     @property
     def token_embedding(self) -> Tensor:

@@ -3,11 +3,33 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
-from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, T5Tokenizer
+from transformers import (
+    AltCLIPConfig,
+    AltCLIPModel,
+    BertConfig,
+    ChineseCLIPConfig,
+    ChineseCLIPModel,
+    CLIPVisionConfig,
+    MetaClip2Config,
+    MetaClip2Model,
+    PreTrainedModel,
+    Siglip2Config,
+    Siglip2Model,
+    Siglip2Tokenizer,
+    SiglipConfig,
+    SiglipImageProcessor,
+    SiglipModel,
+    T5Tokenizer,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
+)
 
 from tests.vlm.loading.families import Family, spread
+from tests.vlm.loading.hub_text_families import NUMBERS, SIZES, write_words
 from tests.vlm.loading.open_clip_families import write_sentence_pieces
+from vlm.loading.siglip import GEMMA
 
 
 def siglip_model(folder: Path) -> Family:
@@ -32,4 +54,89 @@ def siglip_model(folder: Path) -> Family:
     return Family(str(folder), 32, lambda x: model.get_image_features(pixel_values=x).pooler_output, texts)
 
 
-HUGGING_FACE_FAMILIES = {f.__name__: f for f in (siglip_model,)}
+def siglip2_naflex(folder: Path) -> Family:
+    """SigLIP 2 in the form that takes patches and their places, here of square images; Gemma's kind of tokeniser."""
+    vocab = {
+        token: i
+        for i, token in enumerate(["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *"▁abcdefghijklmnopqrstuvwxyz-."])
+    }
+    ends = {"add_bos_token": False, "add_eos_token": True, "padding_side": "right"}
+    tokenizer = Siglip2Tokenizer(vocab=vocab, merges=[], **ends)
+    common = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64}
+    text = common | {"vocab_size": GEMMA, "max_position_embeddings": 64, "projection_size": 48}
+    vision = common | {"num_patches": 16, "patch_size": 8}
+    model = spread(Siglip2Model(Siglip2Config(text_config=text, vision_config=vision)))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+    def images(x: Tensor) -> Tensor:
+        rows = [
+            x[:, :, i : i + 8, j : j + 8].permute(0, 2, 3, 1).flatten(1)
+            for i in range(0, 32, 8)
+            for j in range(0, 32, 8)
+        ]
+        seen, places = torch.ones(len(x), 16, dtype=torch.long), torch.full((len(x), 2), 4)
+        patches = torch.stack(rows, dim=1)
+        return model.get_image_features(patches, pixel_attention_mask=seen, spatial_shapes=places).pooler_output
+
+    def texts(texts: Sequence[str]) -> Tensor:
+        ids = tokenizer(list(texts), padding="max_length", max_length=64, return_tensors="pt").input_ids
+        return model.get_text_features(input_ids=ids).pooler_output
+
+    return Family(str(folder), 32, images, texts, takes_visual_prompts=False)
+
+
+def pair(folder: Path, model: PreTrainedModel) -> Family:
+    """Any of transformers' image-text pairs, with a tokeniser of whole words, as the library saves them."""
+    tokenizer = write_words(folder, "<s> $A </s>")
+    model = spread(model)
+    model.save_pretrained(folder)
+
+    def texts(texts: Sequence[str]) -> Tensor:
+        read = tokenizer(list(texts), return_tensors="pt", padding=True)
+        found = model.get_text_features(input_ids=read.input_ids, attention_mask=read.attention_mask)
+        return getattr(found, "pooler_output", found)
+
+    def images(x: Tensor) -> Tensor:
+        found = model.get_image_features(pixel_values=x)
+        return getattr(found, "pooler_output", found)
+
+    return Family(str(folder), 32, images, texts, takes_visual_prompts=False)
+
+
+PATCHES = {"image_size": 32, "patch_size": 8}
+
+
+def chinese_clip(folder: Path) -> Family:
+    """A BERT read at [CLS] beside CLIP's ViT."""
+    text = SIZES | NUMBERS | {"max_position_embeddings": 40}
+    return pair(
+        folder, ChineseCLIPModel(ChineseCLIPConfig(text_config=text, vision_config=SIZES | PATCHES, projection_dim=24))
+    )
+
+
+def alt_clip(folder: Path) -> Family:
+    """An XLM-R with a layer of its own behind it."""
+    text = SIZES | NUMBERS | {"max_position_embeddings": 44, "project_dim": 24, "type_vocab_size": 1}
+    return pair(folder, AltCLIPModel(AltCLIPConfig(text_config=text, vision_config=SIZES | PATCHES, projection_dim=24)))
+
+
+def metaclip_2_model(folder: Path) -> Family:
+    """CLIP's towers, many languages, read at the end token by its number."""
+    text = SIZES | NUMBERS | {"max_position_embeddings": 40}
+    return pair(
+        folder, MetaClip2Model(MetaClip2Config(text_config=text, vision_config=SIZES | PATCHES, projection_dim=24))
+    )
+
+
+def dual_encoder(folder: Path) -> Family:
+    """CLIP's ViT and a BERT with its pooler, put together by a `VisionTextDualEncoder`."""
+    text = BertConfig(**SIZES, **NUMBERS, max_position_embeddings=64)
+    vision = CLIPVisionConfig(**SIZES, **PATCHES)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=24)
+    return pair(folder, VisionTextDualEncoderModel(config))
+
+
+HUGGING_FACE_FAMILIES = {
+    f.__name__: f for f in (siglip_model, siglip2_naflex, chinese_clip, alt_clip, metaclip_2_model, dual_encoder)
+}

@@ -2,19 +2,23 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from transformers import CLIPConfig, CLIPModel
 
 import vlm
 from tests.trainers.small_world import SmallWorld
 from tests.vlm.loading.conch_family import conch_folder
 from tests.vlm.loading.families import Family
-from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, modernbert, roberta
-from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES
-from tests.vlm.loading.life import DEEP_TEXT, METHODS, compare, live, refused
+from tests.vlm.loading.hub_text_families import HUB_TEXT_FAMILIES, NUMBERS, SIZES, modernbert, roberta
+from tests.vlm.loading.hugging_face_families import HUGGING_FACE_FAMILIES, PATCHES, alt_clip
+from tests.vlm.loading.hugging_face_families import pair as pair_of
+from tests.vlm.loading.life import DEEP_TEXT, METHODS, VISUAL, compare, live, refused
 from toolbox.errors import UserError
 from vlm.towers.block import unit
 
 ALL = HUB_TEXT_FAMILIES | HUGGING_FACE_FAMILIES | {"conch": conch_folder}
-WHOLE = ("mt5", "nllb", "modernbert")
+PAIRS = ("chinese_clip", "alt_clip", "metaclip_2_model", "dual_encoder")
+WHOLE = ("mt5", "nllb", "modernbert", *PAIRS)
 
 
 @pytest.fixture(scope="module", params=ALL)
@@ -37,6 +41,11 @@ def whole(tmp_path_factory) -> Family:
     return modernbert(tmp_path_factory.mktemp("modernbert"))
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory) -> Family:
+    return alt_clip(tmp_path_factory.mktemp("pair"))
+
+
 def test_features_are_the_librarys_own(family):
     compare(family)
 
@@ -51,7 +60,10 @@ def test_half_precision_copy(family):
 def test_life_cycle(family, world, method, request):
     kind = request.node.callspec.params["family"]
     if kind in WHOLE and method in DEEP_TEXT:
-        refused(world, family, method, f"{kind}-{method}", "text tower takes prompts at its input alone")
+        says = "text tower takes prompts at its input alone|image tower, which takes no visual prompts"
+        refused(world, family, method, f"{kind}-{method}", says)
+    elif method in VISUAL and not family.takes_visual_prompts:
+        refused(world, family, method, f"{kind}-{method}", "NaFlex image tower, which takes no visual prompts")
     else:
         live(world, family, method, f"{kind}-{method}")
 
@@ -91,4 +103,35 @@ def test_conch_says_what_is_missing(tmp_path):
     conch_folder(tmp_path)
     (tmp_path / "pytorch_model.bin").unlink()
     with pytest.raises(UserError, match=r"no pytorch_model.bin in .*; fetch them from .*MahmoodLab/CONCH \(a login"):
+        vlm.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_on_a_pair_of_transformers(pair, world, method):
+    if method in DEEP_TEXT | VISUAL:
+        says = "text tower takes prompts at its input alone|image tower, which takes no visual prompts"
+        refused(world, pair, method, f"pair-{method}", says)
+    else:
+        live(world, pair, method, f"pair-{method}")
+
+
+def test_weights_that_are_not_the_pairs(tmp_path):
+    alt_clip(tmp_path)
+    state = load_file(tmp_path / "model.safetensors")
+    for change, says in (
+        ({"visual_projection.weight": None}, "lacks visual_projection.weight"),
+        ({"x": 1}, "has besides x"),
+    ):
+        spoilt = {key: value for key, value in state.items() if key not in change}
+        spoilt |= {key: torch.ones(2) for key, value in change.items() if value}
+        save_file(spoilt, tmp_path / "model.safetensors")
+        with pytest.raises(UserError, match=f"the checkpoint {says}; it is not of this architecture"):
+            vlm.load(str(tmp_path))
+
+
+def test_a_pair_that_looks_for_another_end_is_refused(tmp_path):
+    """CLIP's earlier configurations say end token 2 and mean the highest number there is: here a word piece."""
+    text, vision = SIZES | NUMBERS | {"max_position_embeddings": 40}, SIZES | PATCHES
+    pair_of(tmp_path, CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=24)))
+    with pytest.raises(UserError, match="finds the end of a text by another token than its tokeniser puts there"):
         vlm.load(str(tmp_path))
