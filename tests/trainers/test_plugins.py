@@ -109,6 +109,22 @@ def checkout(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module", autouse=True)
+def as_before():
+    """Whatever took a name of ours gives it back: other tests of this process want ours."""
+    from dassl.engine import TRAINER_REGISTRY
+
+    TRAINER_REGISTRY.registered_names()  # ours are there
+    table = TRAINER_REGISTRY._objects if hasattr(TRAINER_REGISTRY, "_objects") else TRAINER_REGISTRY._obj_map
+    before, loaded, configs = dict(table), dict(plugins._loaded), list(plugins._configs)
+    yield
+    table.clear()
+    table.update(before)
+    plugins._loaded.clear()
+    plugins._loaded.update(loaded)
+    plugins._configs[:] = configs
+
+
 @pytest.fixture
 def word(checkout) -> str:
     return f"{checkout / 'trainers/coop.py'}:TheirCoOp"
