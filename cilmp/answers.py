@@ -84,8 +84,8 @@ class Answers:
 
         calibration, coverage, shift = None, None, None
         if args.coverage is not None:
-            calibration = Calibration.read(run.folder, run.result)
-            coverage = _coverage(args, calibration)
+            coverage = str(args.coverage)
+            calibration = calibrated(run, coverage, args.load_epoch)
         elif args.refuse_below is not None and not args.classes and (run.folder / FILE).is_file():
             calibration = Calibration.read(run.folder, run.result)
         if args.prevalence is not None:
@@ -144,17 +144,28 @@ class Answers:
         return "; ".join(said)
 
 
-def _coverage(args: Namespace, calibration: "Calibration") -> str:
-    if args.load_epoch != calibration.epoch:
-        was = "its last or best epoch" if calibration.epoch is None else f"epoch {calibration.epoch}"
-        raise UserError(f"{args.run} was calibrated at {was}: leave --load-epoch as it was, or calibrate again")
-    wanted = str(args.coverage)
-    if wanted not in calibration.thresholds:
+def calibrated(run: "SavedRun", coverage: str, epoch: int | None) -> "Calibration":
+    """The run's calibration, which must be for this coverage, this epoch's weights and the classes it is opened with.
+
+    Raises:
+        UserError: it is not, or there is none.
+    """
+    from benchmark.calibration import Calibration
+
+    found = Calibration.read(run.folder, run.result)
+    if list(found.classnames) != run.classnames:
         raise UserError(
-            f"{args.run} is calibrated for a coverage of {', '.join(calibration.thresholds)}, not {wanted}: run "
-            f"`python -m cilmp calibrate {args.run} --images ... --coverage {wanted}`"
+            f"{run.folder} was calibrated for {', '.join(found.classnames)}: of other classes nothing is known"
         )
-    return wanted
+    if epoch != found.epoch:
+        was = "its last or best epoch" if found.epoch is None else f"epoch {found.epoch}"
+        raise UserError(f"{run.folder} was calibrated at {was}: leave --load-epoch as it was, or calibrate again")
+    if coverage not in found.thresholds:
+        raise UserError(
+            f"{run.folder} is calibrated for a coverage of {', '.join(found.thresholds)}, not {coverage}: run "
+            f"`python -m cilmp calibrate {run.folder} --images ... --coverage {coverage}`"
+        )
+    return found
 
 
 def _shift(path: Path, run: "SavedRun") -> "np.ndarray":

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from toolbox.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.figure import Figure
     from PIL import Image
-    from torch import Tensor
 
+    from cilmp.answers import Answers
     from datasets.reading import Reading
     from trainers.life.saved import SavedRun
     from vlm.prompts.prompted import PromptedCLIP
@@ -51,8 +52,8 @@ class Prediction:
 class Run:
     """A finished run. It needs its folder alone: not the data, and no file of rows."""
 
-    def __init__(self, saved: "SavedRun") -> None:
-        self._saved = saved
+    def __init__(self, saved: "SavedRun", epoch: int | None = None) -> None:
+        self._saved, self._epoch = saved, epoch
 
     @classmethod
     def open(cls, folder: str | Path, classnames: Sequence[str] | None = None, epoch: int | None = None) -> "Run":
@@ -74,7 +75,7 @@ class Run:
         with redirect_stdout(io.StringIO()):  # what a run prints at its start
             saved = open_run(folder, list(classnames) if classnames else None, epoch)
             _ = saved.transform
-        return cls(saved)
+        return cls(saved, epoch)
 
     def __repr__(self) -> str:
         return repr(self._saved)
@@ -111,12 +112,7 @@ class Run:
 
     def logits(self, images: "str | Path | Image.Image | Sequence") -> "np.ndarray":
         """(n, n_cls) in float32, in the order of `images`. Raises UserError for a file that cannot be read."""
-        import numpy as np
-        import torch
-
-        found = [image for _, image in self._read(images)]
-        parts = [self._saved.logits(torch.stack(found[i : i + BATCH])) for i in range(0, len(found), BATCH)]
-        return torch.cat(parts).numpy() if parts else np.zeros((0, len(self.classnames)), np.float32)
+        return self._logits([one for _, one in _named(images)])
 
     def predict(
         self, images: "str | Path | Image.Image | Sequence", coverage: float | None = None, by_class: bool = False
@@ -131,19 +127,18 @@ class Run:
         Raises:
             UserError: a file cannot be read, or the run is not calibrated for this coverage.
         """
-        from toolbox.conformal import probabilities
-
-        names = [name for name, _ in _named(images)]
-        logits, calibration = self.logits(images), self._calibration(coverage)
-        p = probabilities(logits / (calibration.temperature if calibration else 1.0))
-        inside = calibration.sets(logits, str(coverage), by_class) if calibration else None
-        found = []
-        for i, name in enumerate(names):
-            order = (-p[i]).argsort()
-            members = None if inside is None else tuple(self.classnames[c] for c in order if inside[i, c])
-            shares = dict(zip(self.classnames, p[i].tolist(), strict=True))
-            found.append(Prediction(name, self.classnames[order[0]], shares, members))
-        return found
+        files = _named(images)
+        logits = self._logits([one for _, one in files])
+        answers = self._answers(coverage, by_class).of(logits)
+        return [
+            Prediction(
+                name,
+                self.classnames[int(np.argmax(answer.probabilities))],
+                dict(zip(self.classnames, answer.probabilities, strict=True)),
+                None if answer.members is None else tuple(answer.members),
+            )
+            for (name, _), answer in zip(files, answers, strict=True)
+        ]
 
     def calibrate(self, images: str | Path, coverage: float | Sequence[float] = 0.9, temperature: bool = False) -> None:
         """Measure the run on images that it has not seen, so that `predict(..., coverage=...)` gives sets.
@@ -177,7 +172,8 @@ class Run:
 
         if label is not None and label not in self.classnames:
             raise UserError(f"no class {label!r} in this run; {nearest(label, self.classnames)}")
-        ((_, picture),) = _pictures(image, self._saved.reading)
+        ((_, one),) = _named(image)
+        picture = _picture(one, self.reading)
         device = self._saved.trainer.device
         target = None if label is None else torch.tensor([self.classnames.index(label)], device=device)
         logits, heat = relevance(self._saved.model, self._saved.transform(picture)[None].to(device), target)
@@ -188,23 +184,24 @@ class Run:
 
     def check_coverage(self, coverage: float | None) -> None:
         """Raise UserError where `predict(..., coverage=coverage)` would."""
-        self._calibration(coverage)
+        self._answers(coverage, False)
 
-    def _calibration(self, coverage: float | None) -> Any:
-        if coverage is None:
-            return None
-        from benchmark.calibration import Calibration
+    def _answers(self, coverage: float | None, by_class: bool) -> "Answers":
+        from cilmp.answers import Answers, calibrated
 
-        found = Calibration.read(self.folder, self.result)
-        if str(coverage) not in found.thresholds:
-            raise UserError(
-                f"{self.folder} is calibrated for a coverage of {', '.join(found.thresholds)}, not {coverage}: run "
-                f"`python -m cilmp calibrate {self.folder} --images ... --coverage {coverage}`"
-            )
-        return found
+        wanted = None if coverage is None else str(coverage)
+        calibration = None if wanted is None else calibrated(self._saved, wanted, self._epoch)
+        return Answers(self.classnames, calibration, wanted, by_class, refuse_below=0.0, shift=None)
 
-    def _read(self, images: Any) -> list[tuple[str, "Tensor"]]:
-        return [(name, self._saved.transform(picture)) for name, picture in _pictures(images, self._saved.reading)]
+    def _logits(self, files: list) -> "np.ndarray":
+        """(n, n_cls) of files and PIL images, read a batch at a time."""
+        import torch
+
+        found = [torch.zeros(0, len(self.classnames))]
+        for start in range(0, len(files), BATCH):
+            pictures = (_picture(one, self.reading) for one in files[start : start + BATCH])
+            found.append(self._saved.logits(torch.stack([self._saved.transform(picture) for picture in pictures])))
+        return torch.cat(found).numpy()
 
 
 def _named(images: Any) -> list[tuple[str, Any]]:
@@ -221,10 +218,7 @@ def _named(images: Any) -> list[tuple[str, Any]]:
     return found
 
 
-def _pictures(images: Any, reading: Any) -> list[tuple[str, "Image.Image"]]:
+def _picture(one: Any, reading: Any) -> "Image.Image":
     from datasets.images import read_image
 
-    return [
-        (name, read_image(one, reading=reading) if isinstance(one, Path) else one.convert("RGB"))
-        for name, one in _named(images)
-    ]
+    return read_image(one, reading=reading) if isinstance(one, Path) else one.convert("RGB")

@@ -55,6 +55,12 @@ def test_sets_need_a_calibration(run, here):
         run.predict(cells(here, 1), coverage=0.5)
 
 
+def test_a_calibration_is_for_the_weights_it_was_made_with(run, here):
+    run.calibrate("val")
+    with pytest.raises(UserError, match="was calibrated at its last or best epoch"):
+        cilmp.open(run.folder, epoch=1).predict(cells(here, 1), coverage=0.9)
+
+
 def test_pictures(run, here):
     confusion = run.plot_confusion()
     counts = np.array(run.result["metrics"]["confusion"])
