@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolbox.errors import UserError, nearest
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
@@ -165,22 +163,11 @@ class Run:
 
     def explain(self, image: "str | Path | Image.Image", label: str | None = None) -> "Figure":
         """The image and, beside it, which patches spoke for its predicted class or for `label`; research use only."""
-        import torch
+        from cilmp.heat_map import explained, label_of
 
-        from cilmp.heat_map import figure, visible_part
-        from vlm.prompts.explain import relevance
-
-        if label is not None and label not in self.classnames:
-            raise UserError(f"no class {label!r} in this run; {nearest(label, self.classnames)}")
+        place = label_of(self._saved, label)
         ((_, one),) = _named(image)
-        picture = _picture(one, self.reading)
-        device = self._saved.trainer.device
-        target = None if label is None else torch.tensor([self.classnames.index(label)], device=device)
-        logits, heat = relevance(self._saved.model, self._saved.transform(picture)[None].to(device), target)
-        p = logits.float().softmax(-1)[0]
-        c = int(p.argmax()) if target is None else int(target)
-        title = f"{self.classnames[c]}: {100 * p[c]:.1f} %  ({self.result['method']}, research use only)"
-        return figure(visible_part(picture, self._saved.model.clip.image_size), heat[0].cpu().numpy(), title)
+        return explained(self._saved, _picture(one, self.reading), place)[2]
 
     def check_coverage(self, coverage: float | None) -> None:
         """Raise UserError where `predict(..., coverage=coverage)` would."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -52,6 +52,7 @@ def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Pic
     compared = [c.sentence() for c in report.comparisons]
     below = sentences(report.leads)
     said = {*compared, *report.rows_notes, *below}
+    whole = [find_result(r.folder) or {} for r in report.results]
     synthetic = any(r.synthetic for r in report.results)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_plain
@@ -61,7 +62,7 @@ def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Pic
         verdicts=list(verdicts(report.comparisons, synthetic)),
         main=main,
         notes=[note for note in report.notes if note not in said],
-        facts=facts(report.results),
+        facts=facts(report.results, whole),
         comparisons=compared,
         below=below,
         below_tables=lead_tables(report.leads) if report.leads else [],
@@ -70,7 +71,7 @@ def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Pic
         rows_tables=report.rows,
         pictures=pictures,
         more=[table for tables in report.by_metric.values() if tables is not main for table in tables],
-        runs=[_run(r, out) for r in report.results],
+        runs=[_run(r, kept, out) for r, kept in zip(report.results, whole, strict=True)],
         cells_of=row,
     )
 
@@ -79,7 +80,6 @@ def _plain(value: object) -> object:
     return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
-def _run(result: Result, out: Path) -> tuple[str, str, str]:
+def _run(result: Result, kept: dict[str, Any], out: Path) -> tuple[str, str, str]:
     """Folder, its address as seen from the page, and the command that makes the run again."""
-    kept = find_result(result.folder) or {}
     return str(result.folder), Path(os.path.relpath(result.folder, out)).as_posix(), str(kept.get("command", ""))

@@ -6,16 +6,14 @@ from typing import Any
 from benchmark.results import Result
 from benchmark.significance import Comparison
 from benchmark.tables import labels, unique
-from toolbox.run_files import read_result
 from toolbox.scores import chance_accuracy
 
 SHORT = 12  # letters of a hash
 MOST_VERDICTS = 6
 
 
-def facts(results: list[Result]) -> list[tuple[str, str]]:
-    """(name, value), in the order they are shown."""
-    whole = [read_result(r.folder) if (r.folder / "result.json").is_file() else {} for r in results]
+def facts(results: list[Result], whole: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(name, value), in the order they are shown; `whole` is all of each run's result.json, {} where it has none."""
     classes = unique((r.dataset, r.subset, len(r.classnames)) for r in results if r.classnames)
     shots = unique("all" if r.shots == -1 else str(r.shots) for r in results if r.shots is not None)
     found = {

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cilmp.opening import images_and_run
-from toolbox.errors import UserError, nearest
+from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import OwnNames
 from toolbox.words import shown
@@ -54,17 +54,10 @@ def main(argv: Sequence[str]) -> int:
 
 def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Path) -> int:
     """A picture of each file into the folder `out`; 1 if some could not be read."""
-    import torch
-
-    from cilmp.heat_map import picture, visible_part
+    from cilmp.heat_map import explained, label_of, save
     from datasets.images import read_image
-    from vlm.prompts.explain import relevance
 
-    label = None
-    if classname:
-        if classname not in run.classnames:
-            raise UserError(f"no class {classname!r} in this run; {nearest(classname, run.classnames)}")
-        label = torch.tensor([run.classnames.index(classname)], device=run.trainer.device)
+    label = label_of(run, classname or None)
     check_writable(out, "give --out FOLDER")
     unread = 0
     names = OwnNames()  # folders may hold files of one name
@@ -75,13 +68,9 @@ def draw_maps(run: "SavedRun", files: list[Path], classname: str | None, out: Pa
             print(f"left out: {error}", file=sys.stderr)
             unread += 1
             continue
-        logits, heat = relevance(run.model, run.transform(image)[None].to(run.trainer.device), label)
-        probabilities = logits.float().softmax(-1)[0]
-        explained = int(label) if label is not None else int(probabilities.argmax())
-        name = run.classnames[explained]
-        title = f"{name}: {100 * probabilities[explained]:.1f} %  ({run.result['method']}, research use only)"
+        name, title, picture = explained(run, image, label)
         target = out / f"{names.name(path.stem, name)}.png"
-        picture(visible_part(image, run.model.clip.image_size), heat[0].cpu().numpy(), title, target)
+        save(picture, target)
         print(shown(f"{path}: {title} -> {target}"))
     return 1 if unread else 0
 
