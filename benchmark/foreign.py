@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmark.configs import Configs
 from toolbox.errors import UserError, nearest
+from trainers.life.plugins import divided
 
 _REGISTERED = re.compile(r"^@TRAINER_REGISTRY\.register\(\)\s*^class (\w+)", re.MULTILINE)
 
@@ -47,11 +48,10 @@ def config_of(word: str, backbone: str, protocol: str, wanted: str | None) -> Pa
 
 
 def _split(word: str) -> tuple[Path, str]:
-    if Path(word).exists():
-        return Path(word), ""
-    path, colon, name = word.rpartition(":")
-    if colon and Path(path).exists():
-        return Path(path), name
+    found = divided(word)
+    if found is not None:
+        return found
+    path = word.rpartition(":")[0]
     there = [str(p) for p in Path(path or word).parent.glob("*.py")]
     raise UserError(f"no trainer at {path or word}" + (f"; {nearest(path or word, there)}" if there else ""))
 

@@ -67,13 +67,19 @@ def load_plugins(words: list[str], configs: list[str] | None = None) -> None:
 
 
 def split(word: str) -> tuple[Path, str]:
-    """Path and name of PATH[:NAME]."""
+    """Path and name of PATH[:NAME]. Raises UserError where nothing is at PATH."""
+    found = divided(word)
+    if found is None:
+        raise UserError(f"no plugin at {word}")
+    return found
+
+
+def divided(word: str) -> tuple[Path, str] | None:
+    """The same; None where nothing is at PATH."""
     if Path(word).exists():
         return Path(word), ""
     path, colon, name = word.rpartition(":")
-    if colon and Path(path).exists():
-        return Path(path), name
-    raise UserError(f"no plugin at {word}")
+    return (Path(path), name) if colon and Path(path).exists() else None
 
 
 def knows(trainer: str) -> bool:
