@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from benchmark.figures import Stated, check_stated, read_stated
 from benchmark.foreign import is_foreign, name_of
 from datasets.quotas import COOP, DRAWS
 from toolbox.errors import UserError, nearest
@@ -14,6 +15,8 @@ from toolbox.plain import PlainError, read_yaml
 ALL = "all"
 """In the methods' place: whatever can serve the protocol."""
 PROTOCOLS = ("base2new", "few_shot", "full", "cross_dataset", "eval")
+WITH_FIGURES = PROTOCOLS[:3]
+"""Protocols whose plans may state figures: each cell is one run, or base and new."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Plan:
     """Files with configuration keys of these methods, as train.py takes them."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Name -> KEY VALUE pairs of a method's variant, which `methods` calls METHOD:NAME; `benchmark.controls` has some more."""
+    stated: Stated | None = None
+    """What a publication says these runs come to, for --check."""
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
@@ -129,7 +134,14 @@ def read_plan(path: Path) -> Plan:
         raise UserError(f"the plan {path} is not YAML: {error}") from error
     if not isinstance(data, dict) or "protocol" not in data:
         raise UserError(f"the plan {path} needs a line such as `protocol: base2new`")
-    return Plan(**convert(data, where=str(path)))
+    plan = Plan(**convert(data, where=str(path)))
+    if plan.stated is not None:
+        if len(plan.draw) > 1 or plan.protocol not in WITH_FIGURES:
+            raise UserError(
+                f"{path}: stated figures are of one draw of a plan of {', '.join(WITH_FIGURES)}: leave out `stated`"
+            )
+        check_stated(plan.stated, plan.protocol, plan.methods, plan.datasets, plan.shots)
+    return plan
 
 
 def override(plan: Plan, settings: Mapping[str, Any], where: str = "the command line") -> Plan:
@@ -170,6 +182,8 @@ def _typed(key: str, value: Any) -> Any:
         return {_text(method): _of_method(method, settings) for method, settings in dict(value).items()}
     if key in _PATHS:
         return None if value is None else _path(value)
+    if key == "stated":
+        return read_stated(value)
     if key == "cfg":
         return {_text(k): _text(v) for k, v in dict(value).items()}
     if key == "variants":

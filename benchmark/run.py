@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmark import report
+from benchmark import check, report
 from benchmark.configs import ROOT, Configs
 from benchmark.engines import ENGINES, EngineOptions
 from benchmark.engines.share import threads_of, workers_of
@@ -38,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     plan = plan_of(args)
     jobs = jobs_of(plan, Configs(args.configs))
+    if args.check:
+        check.only_as_it_stands(args)
+        return check.show(plan, check.check(plan, jobs, args.runner), Console())
     if args.again:
         jobs = [replace(job, argv=(AGAIN, *job.argv)) for job in jobs]
     if args.dry_run:
@@ -210,6 +213,11 @@ def parser() -> argparse.ArgumentParser:
     add("--opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for every run; must come last")
     add("--configs", type=Path, default=Configs().folder, help="another folder of configurations")
     add("--runner", default=RUNNER, help=argparse.SUPPRESS)
+    add(
+        "--check",
+        action="store_true",
+        help="run nothing: compare finished runs with the figures that the plan states; exit code 0 only if all are met",
+    )
     add("--dry-run", action="store_true", help="print the commands and stop")
     add("--again", action="store_true", help="move folders that hold other runs aside (NAME.before-1) and run anew")
     add("--page", action="store_true", help="write plots and the HTML page too")
