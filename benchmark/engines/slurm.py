@@ -1,16 +1,19 @@
 """Slurm job arrays through submitit: an array element a chain."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from benchmark.engines.local import run_whole_chain
 from benchmark.engines.queue import Queue
 from benchmark.execute import Listener, Outcome
 from benchmark.jobs import Job
-from benchmark.stopping import die_with
+from benchmark.stopping import STOPPED, die_with
 from toolbox.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,12 +21,15 @@ if TYPE_CHECKING:
 
 POLL_S = 1.0
 
+WARNING_S = 90
+"""How long before its time limit an element is told to queue again, at most; a short one at three quarters of its time."""
+
 
 def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
     """Submit one array and yield outcomes as they finish; who stops before all have finished cancels the rest.
 
-    `options.cluster` None lets submitit look for Slurm; "local" and "debug" run without it. Pre-empted elements are
-    queued again by submitit, and their runs resume from their checkpoints.
+    `options.cluster` None lets submitit look for Slurm; "local" and "debug" run without it. Elements that come to their
+    time limit are queued again, three times, and their runs go on from their checkpoints.
     """
     try:
         import submitit
@@ -42,10 +48,11 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
         slurm_array_parallelism=max(1, options.workers),
         slurm_partition=options.partition,
         slurm_job_name="benchmark",
+        slurm_signal_delay_s=min(WARNING_S, 15 * options.minutes),
     )
     parent = os.getpid() if executor.cluster == "local" else None
     tasks = [(chain, runner, options.threads, parent) for chain in chains]
-    submitted = executor.map_array(_run, *zip(*tasks, strict=True))
+    submitted = executor.map_array(_Element(), *zip(*tasks, strict=True))
     waiting = dict(zip(submitted, chains, strict=True))
     queue = Queue(submitted[0].job_id.partition("_")[0]) if executor.cluster == "slurm" else None
     try:
@@ -60,10 +67,35 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: 
             _cancel(queue, list(waiting))
 
 
-def _run(chain: list[Job], runner: str, threads: int, parent: int | None) -> list[Outcome]:
-    if parent is not None:
-        die_with(parent)
-    return run_whole_chain(chain, runner, threads)
+class _Element:
+    """What an element of the array does, and does again when it was queued once more."""
+
+    def __call__(self, chain: list[Job], runner: str, threads: int, parent: int | None) -> list[Outcome]:
+        if parent is not None:
+            die_with(parent)
+        _leave_when_told()
+        return run_whole_chain(chain, runner, threads)
+
+    def checkpoint(self, *arguments: Any) -> Any:
+        """What submitit is to queue again: the same, for runs keep their own checkpoints."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, *arguments)
+
+
+def _leave_when_told() -> None:
+    """After submitit's answer to the scheduler's warning, end the chain: its exception is not one of the run at work."""
+    queue_again = signal.getsignal(signal.SIGUSR2)
+    if not callable(queue_again):  # not on Slurm
+        return
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        try:
+            queue_again(number, frame)
+        finally:
+            raise SystemExit(STOPPED)
+
+    signal.signal(signal.SIGUSR2, answer)
 
 
 def _cancel(queue: Queue | None, elements: list[Any]) -> None:
@@ -79,7 +111,7 @@ def _cancel(queue: Queue | None, elements: list[Any]) -> None:
 
 def _outcomes(element: Any, chain: list[Job], state: str) -> list[Outcome]:
     if state:
-        last = f"{state}; start the same command again to go on from the last checkpoint"
+        last = f"{state}{_told_by_slurm(element.paths.stderr)}; start the same command again to go on from the last checkpoint"
     else:
         error = element.exception()
         if error is None:
@@ -88,3 +120,10 @@ def _outcomes(element: Any, chain: list[Job], state: str) -> list[Outcome]:
     return [
         Outcome(job, "failed", message=f"Slurm job {element.job_id}: {last}", log=element.paths.stderr) for job in chain
     ]
+
+
+def _told_by_slurm(log: Path) -> str:
+    """Slurm's own reason in an element's log, such as that it took more than its memory."""
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    reasons = (line.partition(" error: ")[2] for line in lines if line.startswith("slurmstepd"))
+    return next((f" ({reason})" for reason in reasons if reason), "")

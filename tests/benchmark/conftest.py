@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from benchmark import run
 from tests.benchmark.runs_on_disk import write_run
 
 
@@ -32,3 +35,28 @@ def base2new(tmp_path):
             path = tmp_path / "output/base2new" / folder / "phantom/shots_16" / method / "small_clip" / f"seed{seed}"
             write_run(path, method, accuracy, seed=seed, subset=subset)
     return tmp_path / "output/base2new"
+
+
+@pytest.fixture
+def sweep(configs, tmp_path, monkeypatch):
+    """Call the command on three methods' base-to-new with the quick stand-in for train.py; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNS_LOG", str(tmp_path / "calls"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
+
+    def call(*words, methods="ZeroshotCLIP CoOp CILMP"):
+        start = [
+            "base2new",
+            "--workers",
+            "1",
+            "--methods",
+            *methods.split(),
+            "--seeds",
+            "1",
+            "2",
+            "--configs",
+            str(configs),
+        ]
+        return run.main([*start, "--runner", "tests.benchmark.runs_on_disk:run", *words])
+
+    return call

@@ -127,3 +127,22 @@ def wait(argv: list[str]) -> None:
     folder = Path(argv[argv.index("--output-dir") + 1])
     atomic_text(folder / "pid", str(os.getpid()))
     time.sleep(600)
+
+
+def interrupted(argv: list[str]) -> None:
+    """A run at work, for the first time; when it is called again, it ends."""
+    if (Path(argv[argv.index("--output-dir") + 1]) / "pid").exists():
+        run(argv)
+    else:
+        wait(argv)
+
+
+def grow(argv: list[str]) -> None:
+    """A run at work that takes 2 GB, for the first time; when it is called again, it ends."""
+    begun = Path(argv[argv.index("--output-dir") + 1]) / "pid"
+    if not begun.exists():
+        atomic_text(begun, str(os.getpid()))
+        hoard = b"x" * (2 << 30)
+        time.sleep(600)
+        assert hoard
+    run(argv)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmark import run
 from benchmark.execute import run_job
 from benchmark.jobs import Job
 from benchmark.progress import Live
@@ -17,32 +16,6 @@ from tests.benchmark.runs_on_disk import edit
 from toolbox.errors import UserError
 
 HERE = Path(__file__).resolve().parent
-
-
-@pytest.fixture
-def sweep(configs, tmp_path, monkeypatch):
-    """Call the command on three methods' base-to-new with the quick stand-in for train.py; returns the exit code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RUNS_LOG", str(tmp_path / "calls"))
-    path = str(HERE.parents[1])
-    monkeypatch.setenv("PYTHONPATH", path)
-
-    def call(*words, methods="ZeroshotCLIP CoOp CILMP"):
-        start = [
-            "base2new",
-            "--workers",
-            "1",
-            "--methods",
-            *methods.split(),
-            "--seeds",
-            "1",
-            "2",
-            "--configs",
-            str(configs),
-        ]
-        return run.main([*start, "--runner", "tests.benchmark.runs_on_disk:run", *words])
-
-    return call
 
 
 def calls(tmp_path):

@@ -50,6 +50,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=4000 State=UNKNOWN
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=patient Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE
 PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10
 EOF
     export SLURM_CONF=$folder/slurm.conf
@@ -59,7 +60,7 @@ EOF
         sinfo -h -o %T 2>/dev/null | grep -q idle && return 0
         sleep 0.5
     done
-    tail -5 "$folder/slurmctld.log" "$folder/slurmd.log" >&2
+    tail -n 5 "$folder/slurmctld.log" "$folder/slurmd.log" >&2
     return 1
 }
 

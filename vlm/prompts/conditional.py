@@ -25,16 +25,17 @@ class Prepared:
         first, last: projections (1, width, k) of the rows to tokens of the first layer and of one that does not only
             read them; empty where there is no such layer.
         low: makes keys and values of rows in the layers between.
-        shared: keys and values of context and middle rows, (1, sequences, n, 2 * width) a layer that only reads them.
-        middle: tokens (n_cls, middle, width) of the layer that does not.
     """
 
     moving: list[tuple[Tensor, Tensor]]
     first: Tensor
     last: Tensor
     low: LowRankReader
-    shared: Sequence[Tensor] = ()
-    middle: Tensor | None = None
+
+
+Shared = tuple[Tensor, Tensor]
+"""What all images read, empty where there is no such layer: keys and values of context and middle rows, (layers, 1,
+sequences, n, 2 * width), in the layers that only read them; tokens (n_cls, middle, width) of the layer that does not."""
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Part:
 
     rows: RowBatch
     layout: RowLayout
-    prepared: Prepared | None = None  # kept during an evaluation
+    prepared: tuple[Prepared, Shared] | None = None  # kept during an evaluation
 
     @property
     def n_cls(self) -> int:
@@ -142,8 +143,8 @@ class ConditionalText(nn.Module):
         return in_chunks(lambda part: self._of_classes(part, image_features), self._cut_classes(), dim=1, random=masked)
 
     def _cut_classes(self) -> list[Part]:
-        each, alone = self._bytes()
-        size = max(1, min(self.budget // 2 // max(each, alone), len(self.pieces)))
+        each, once = self._bytes()
+        size = max(1, min(self.budget // 2 // max(each, once), len(self.pieces)))
         if size not in self._cuts:
             self._cuts[size] = parts = []
             for i in range(0, len(self.pieces), size):
@@ -154,21 +155,21 @@ class ConditionalText(nn.Module):
     def _bytes(self) -> tuple[int, int]:
         """What a class keeps for the backward pass: with each image, and once."""
         own, rows = max(map(len, self.pieces)), max(map(len, self.all_rows))
-        each = kept(self.text, own, rows + own)
+        each, once = kept(self.text, own, rows + own), kept(self.text, 0, rows)
         # Dropout masks, and rows under them, are as wide as the language model.
-        masked = self.training and self.dropout > 0
-        once = 2 * masked * self.depth * sum(self.ends) * self.all_rows[0].shape[1] * 4
-        return (each + once, 0) if self.dropout_per_image else (each, once)
+        masked = 2 * (self.training and self.dropout > 0) * self.depth * sum(self.ends) * self.all_rows[0].shape[1] * 4
+        return (each + masked, once) if self.dropout_per_image else (each, once + masked)
 
     def _of_classes(self, part: Part, f: Tensor) -> Tensor:
         # Coordinates are k wide and few: float32 costs nothing here and keeps sums over D exact under half precision.
         with torch.autocast(f.device.type, enabled=False):
-            prepared = self._prepared(part, len(f))
+            prepared, shared = self._prepared(part, len(f))
             moved = self._moved(f.float(), part, prepared)
-        images = max(1, self.budget // 2 // (self._bytes()[0] * part.n_cls))
-        return in_chunks(lambda m: self._features(m, part, prepared), moved.split(images, dim=1))
+        each, once = self._bytes()
+        images = max(1, int((self.budget - once * part.n_cls) // (each * part.n_cls)))
+        return in_chunks(lambda *m: self._features(part, prepared, *m), moved.split(images, dim=1), *shared)
 
-    def _prepared(self, part: Part, batch: int) -> Prepared:
+    def _prepared(self, part: Part, batch: int) -> tuple[Prepared, Shared]:
         """Made for each training step; once an evaluation."""
         if torch.is_grad_enabled() or self.training:
             return self._prepare(part, batch)
@@ -176,27 +177,29 @@ class ConditionalText(nn.Module):
             part.prepared = self._prepare(part, batch)
         return part.prepared
 
-    def _prepare(self, part: Part, batch: int) -> Prepared:
+    def _prepare(self, part: Part, batch: int) -> tuple[Prepared, Shared]:
         text, layout, inner = self.text, part.layout, part.rows.middle
         first, low, last = self._by_kind(self.projection.B)
-        made = Prepared([], first, last, LowRankReader(text.reader, low, first=1))
+        moving = []
         for rows, intervention in ((part.rows.prefix, self.prefix), (part.rows.suffix, self.suffix)):
             rows, mask = rows.flatten(0, 1), None
             if self.training and self.dropout > 0:
                 images = batch if self.dropout_per_image else 1
                 mask = dropout_mask((self.depth, images, *rows.shape), self.dropout, rows)
-            made.moving.append(intervention.prepare(rows, self.projection.A, mask))
+            moving.append(intervention.prepare(rows, self.projection.A, mask))
         fixed = self.projection.coordinates(inner.flatten(0, 1)).unflatten(1, inner.shape[:2])[:, None]
+        made = Prepared(moving, first, last, LowRankReader(text.reader, low, first=1))
+        keys = tokens = low[:0]
         if self.reading:
             first, low, _ = self._by_kind(self.ctx)
             first = text.enter(first.to(text.dtype), slice(1, 1 + first.shape[1]))
             ctx = text.reader(torch.cat([first.to(low.dtype), low]))[:, None, None]
             middle = torch.cat(self._row_keys(fixed, layout, made, layout.middle_position))
             parts = [ctx.expand(-1, -1, layout.reading.count, -1, -1), middle]
-            made.shared = torch.cat(parts, dim=3).to(text.dtype).unbind(0)
+            keys = torch.cat(parts, dim=3).to(text.dtype)
         if self.reading < text.depth:
-            made.middle = self._tokens(fixed[-1, 0], last, layout.middle_position)
-        return made
+            tokens = self._tokens(fixed[-1, 0], last, layout.middle_position)
+        return made, (keys, tokens)
 
     @property
     def reading(self) -> int:
@@ -231,18 +234,18 @@ class ConditionalText(nn.Module):
         tokens = (a @ B[0].mT).to(self.text.dtype)
         return tokens if self.reading else self.text.enter(tokens, position)
 
-    def _features(self, moved: Tensor, part: Part, prepared: Prepared) -> Tensor:
+    def _features(self, part: Part, prepared: Prepared, moved: Tensor, keys: Tensor, middle: Tensor) -> Tensor:
         text, layout = self.text, part.layout
         x = text.enter(layout.reading.arrange(layout.words[None]), layout.reading.position)
         if self.reading:
             first, others = self._row_keys(moved, layout, prepared, layout.end_position)
             ends = [*first.to(x.dtype).unbind(0), *others.to(x.dtype).unbind(0)]
-            x = text.run(x, layout.reading, range(self.reading), list(zip(prepared.shared, ends, strict=True)))
+            x = text.run(x, layout.reading, range(self.reading), list(zip(keys.unbind(0), ends, strict=True)))
         if self.reading < text.depth:
             ends = self._tokens(moved[-1], prepared.last, layout.end_position)
             ctx = self.ctx[-1].to(x.dtype)
             ctx = ctx if self.reading else text.enter(ctx, slice(1, 1 + len(ctx)))
-            parts = [x.flatten(1, 2), ctx[None], prepared.middle.flatten(0, 1)[None], ends.flatten(1, 2)]
+            parts = [x.flatten(1, 2), ctx[None], middle.flatten(0, 1)[None], ends.flatten(1, 2)]
             x = torch.cat([part.expand(len(ends), -1, -1) for part in parts], dim=1)
             x = text.run(layout.whole.arrange(x), layout.whole, range(self.reading, text.depth))
         return text.project(x.flatten(1, 2)[:, : part.n_cls])

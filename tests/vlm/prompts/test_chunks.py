@@ -1,5 +1,6 @@
 """What is computed together is bounded by a budget over all layers: memory stays flat however many classes there are."""
 
+import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,42 +25,57 @@ class Peak(TorchDispatchMode):
             self.alive[storage._cdata] = StorageWeakRef(storage), storage.nbytes()
         self.ops += 1
         if self.ops % 8 == 0:
-            self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}
-            self.bytes = max(self.bytes, sum(size for _, size in self.alive.values()))
+            self.bytes = max(self.bytes, self.count())
         return out
 
+    def count(self) -> int:
+        """Bytes that are held now."""
+        self.alive = {key: kept for key, kept in self.alive.items() if not kept[0].expired()}
+        return sum(size for _, size in self.alive.values())
 
-def peak(model, images: int, embed_dim: int) -> int:
+
+def peak(model, images: int, embed_dim: int) -> tuple[int, int]:
+    """Bytes when the forward pass is over, and the most."""
     f = torch.nn.functional.normalize(torch.randn(images, embed_dim), dim=-1)
     with Peak() as found:
-        model.text_features(f).square().mean().backward()
-    return found.bytes
+        features = model.text_features(f)
+        between = found.count()
+        features.square().mean().backward()
+    return between, found.bytes
 
 
-def test_cilmp_is_flat_beyond_the_budget(tiny_clip):
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_cilmp_is_flat_beyond_the_budget(tiny_clip, dropout):
+    """Rows and context as published: it is their keys and values that grow with the number of classes."""
     sizes = {
-        "n_ctx_text": 2,
+        "n_ctx_text": 4,
         "n_ctx_vision": 1,
         "depth_text": 3,
         "depth_vision": 1,
-        "prefix": 1,
-        "suffix": 1,
+        "prefix": 4,
+        "suffix": 4,
         "rank": 2,
     }
 
-    def of(n_cls: int, budget: int) -> int:
-        rows = [torch.randn(6, 64) for _ in range(n_cls)]
-        model = CILMPModel(tiny_clip, ["nevus"] * n_cls, rows, ctx_init="a photo", budget=budget, **sizes)
+    def of(n_cls: int, budget: int) -> tuple[int, int]:
+        rows = [torch.randn(32, 64)] * n_cls
+        more = {"ctx_init": "a photo of a", "dropout": dropout, "budget": budget}
+        model = CILMPModel(tiny_clip, ["nevus"] * n_cls, rows, **sizes, **more)
         return peak(model.train(), 4, tiny_clip.embed_dim)
 
-    budget = 2 * of(16, 1 << 30)
-    assert of(64, 1 << 30) > 1.5 * budget
-    assert of(32, budget) < budget and of(64, budget) < budget
+    budget = 10 << 20
+    (first, small), (_, whole), (second, large) = of(64, budget), of(128, 1 << 30), of(128, budget)
+    inputs = 64 * (32 * 64 + 4 * tiny_clip.embed_dim) * 4  # rows and features of 64 classes more
+    assert whole > 4 * budget
+    assert small < 1.1 * budget
+    assert large < small + 2 * inputs
+    assert second < first + 2 * inputs
 
 
 def test_cocoop_is_flat_beyond_the_budget(tiny_clip, monkeypatch):
     model = CoCoOpModel(tiny_clip, ["nevus", "melanoma"] * 4, torch.randn(4, tiny_clip.text.width)).train()
-    few, many = peak(model, 4, tiny_clip.embed_dim), peak(model, 32, tiny_clip.embed_dim)
+    (_, few), (_, many) = peak(model, 4, tiny_clip.embed_dim), peak(model, 32, tiny_clip.embed_dim)
     assert many > 4 * few
     monkeypatch.setattr("trainers.cocoop.BUDGET", few)
-    assert peak(model, 64, tiny_clip.embed_dim) < 1.3 * peak(model, 32, tiny_clip.embed_dim) < 0.6 * many
+    (_, twice), (_, once) = peak(model, 64, tiny_clip.embed_dim), peak(model, 32, tiny_clip.embed_dim)
+    assert twice < 1.3 * once < 0.6 * many

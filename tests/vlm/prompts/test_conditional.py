@@ -92,7 +92,8 @@ def test_dropout_keeps_the_mean_and_masks_as_asked(tiny_clip, per_image):
 
     def moved_rows() -> torch.Tensor:
         (part,) = model.text._cut_classes()
-        return model.text._moved(features, part, model.text._prepare(part, len(features)))
+        prepared, _ = model.text._prepare(part, len(features))
+        return model.text._moved(features, part, prepared)
 
     with torch.no_grad():
         moved = moved_rows()
