@@ -70,7 +70,8 @@ class World:
             split[part].append([name, label, NAMES[label]])
         (images / "split.json").write_text(json.dumps(split))
 
-    def arguments(self, output: str, epochs: int) -> list[str]:
+    def arguments(self, output: str, epochs: int, method: str = "CILMP", config: Path | None = None) -> list[str]:
+        """The words of train.py; a method of others has its own configuration."""
         s = self.scale
         options = {
             "DATASET.NAME": "split",
@@ -78,11 +79,14 @@ class World:
             "DATALOADER.NUM_WORKERS": s.workers,
             "DATALOADER.TRAIN_X.BATCH_SIZE": s.batch,
             "OPTIM.MAX_EPOCH": epochs,
-            "TRAINER.CILMP.ROWS_FILE": self.rows,
+            "INPUT.SIZE": (s.sizes["image_resolution"],) * 2,
             "USE_CUDA": self.device == "cuda",
         }
-        argv = ["--root", self.root, "--trainer", "CILMP", "--backbone", self.clip, "--seed", 1]
-        argv += ["--config-file", ROOT / "configs/trainers/CILMP/vit_b16.yaml", "--output-dir", self.root / output]
+        if method == "CILMP" and config is None:
+            options["TRAINER.CILMP.ROWS_FILE"] = self.rows
+        config = config or ROOT / f"configs/trainers/{method}/vit_b16.yaml"
+        argv = ["--root", self.root, "--trainer", method, "--backbone", self.clip, "--seed", 1]
+        argv += ["--config-file", config, "--output-dir", self.root / output]
         return [str(word) for word in (*argv, *(x for pair in options.items() for x in pair))]
 
     def run(self, output: str, epochs: int) -> Path:

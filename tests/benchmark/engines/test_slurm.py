@@ -4,9 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,40 +13,13 @@ from benchmark.engines import EngineOptions, slurm
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
 from benchmark.stopping import STOPPED
-
-RUNS = "tests.benchmark.runs_on_disk:"
-PATIENCE_S = 180.0
-
-
-def job(folder: Path) -> Job:
-    words = ("--trainer", "CoOp", "--seed", "1", "--output-dir", str(folder), "--dataset-config-file", "phantom")
-    keys = ("DATASET.SUBSAMPLE_CLASSES", "all", "DATASET.NUM_SHOTS", "16", "MODEL.BACKBONE.NAME", "small_clip")
-    return Job("CoOp", "phantom", "all", 16, 1, "small_clip", "small_clip", folder, (*words, *keys))
+from tests.benchmark.engines.waiting import PATIENCE_S, RUNS, job, until, when_at_work
 
 
 def outcomes(folder: Path, chains: list[list[Job]], runner: str = "interrupted", **changes) -> list[Outcome]:
     """Of the chains, as an array on the real Slurm."""
     options = replace(EngineOptions(workers=2, folder=folder / "slurm", memory_gb=0.5, minutes=5), **changes)
     return list(slurm.run(chains, RUNS + runner, options, lambda *_: None))
-
-
-def when_at_work(folder: Path, then: Callable[[str], object]) -> None:
-    """Once the run in this folder has begun, while a sweep waits for it, do this with the number of its array."""
-
-    def watch() -> None:
-        if until((folder / "pid").exists):
-            then(queued()[0])
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def until(true: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def command(*words: str) -> str:
@@ -61,22 +31,27 @@ def queued() -> list[str]:
     return command("squeue", "-h", "-o", "%F").split()
 
 
-def cancel(array: str) -> None:
-    command("scancel", f"{array}_0")
+def cancel() -> None:
+    command("scancel", f"{queued()[0]}_0")
 
 
-def preempt(array: str) -> None:
+def preempt() -> None:
     command("sbatch", "--partition", "high", "--exclusive", "--output", "/dev/null", "--wrap", "sleep 3")
 
 
-def leave(array: str) -> None:
+def leave() -> None:
     """The run itself will do the harm."""
 
 
-def hurry(array: str) -> None:
+def hurry() -> None:
     """Slurm lets an element that it queued again wait for two minutes before it begins."""
-    until(lambda: "BeginTime" in command("squeue", "-h", "-o", "%r"))
-    command("scontrol", "update", f"JobId={array}", "StartTime=now")
+    until(waiting_for_time)
+    command("scontrol", "update", f"JobId={waiting_for_time()[0]}", "StartTime=now")
+
+
+def waiting_for_time() -> list[str]:
+    lines = command("squeue", "-h", "-o", "%F %r").splitlines()
+    return [line.split()[0] for line in lines if line.endswith("BeginTime")]
 
 
 @pytest.mark.parametrize(
@@ -102,16 +77,16 @@ def test_what_ends_an_element_fails_it_alone_and_the_same_call_goes_on(cluster, 
 
 @pytest.mark.parametrize(("harm", "changes"), [(leave, {"minutes": 1}), (preempt, {"partition": "patient"})])
 def test_an_element_that_is_queued_again_goes_on_by_itself(cluster, tmp_path, harm, changes):
-    when_at_work(tmp_path / "late", lambda array: (harm(array), hurry(array)))
+    when_at_work(tmp_path / "late", lambda: (harm(), hurry()))
     assert [o.state for o in outcomes(tmp_path, [[job(tmp_path / "late")]], **changes)] == ["done"]
 
 
 def test_an_element_goes_on_by_itself_when_its_lost_node_is_back(cluster, tmp_path):
-    def lose_the_node_for_a_while(array: str) -> None:
+    def lose_the_node_for_a_while() -> None:
         command("pkill", "--signal", "KILL", "--pidfile", str(cluster / "slurmd.pid"))
         until(lambda: "down" in command("sinfo", "-h", "-o", "%T"))
         command("slurmd")
-        hurry(array)
+        hurry()
 
     when_at_work(tmp_path / "lost", lose_the_node_for_a_while)
     assert [o.state for o in outcomes(tmp_path, [[job(tmp_path / "lost")]])] == ["done"]
