@@ -34,11 +34,7 @@ class Outcome:
     user_error: bool = False
 
 
-Listener = Callable[[Job, str], None]
-"""Called with the job and a line of its output."""
-
-
-def run_chain(chain: list[Job], runner: str = RUNNER, listen: Listener | None = None) -> Iterable[Outcome]:
+def run_chain(chain: list[Job], runner: str = RUNNER) -> Iterable[Outcome]:
     """Run the jobs of a chain in order, yielding each outcome; what needs a failed job fails with it."""
     failed: set[Path] = set()
     for job in chain:
@@ -46,16 +42,16 @@ def run_chain(chain: list[Job], runner: str = RUNNER, listen: Listener | None = 
             failed.add(job.output)
             yield Outcome(job, "failed", message=f"{NEEDED} {job.after}")
             continue
-        outcome = run_job(job, runner, listen)
+        outcome = run_job(job, runner)
         if outcome.state == "failed":
             failed.add(job.output)
         yield outcome
 
 
-def run_job(job: Job, runner: str = RUNNER, listen: Listener | None = None) -> Outcome:
-    """Run one job here. Its console output goes to `listen` (and to its log.txt, which the run itself writes)."""
+def run_job(job: Job, runner: str = RUNNER) -> Outcome:
+    """Run one job here. Nothing that it prints is shown: the run itself writes it to its log.txt."""
     start = time.monotonic()
-    console = _Lines(lambda line: listen(job, line) if listen else None)
+    console = _Lines()
     try:
         if finished(job, runner):
             return Outcome(job, "skipped")
@@ -95,10 +91,9 @@ def _log(job: Job) -> Path | None:
 
 
 class _Lines(io.TextIOBase):
-    """A text stream that hands on whole lines (carriage returns of progress bars count as line ends)."""
+    """A text stream that remembers the last line of bad input told to it."""
 
-    def __init__(self, emit: Callable[[str], None]):
-        self.emit = emit
+    def __init__(self) -> None:
         self.rest = ""
         self.last_error = ""
 
@@ -106,9 +101,8 @@ class _Lines(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        *lines, self.rest = (self.rest + text).replace("\r", "\n").split("\n")
-        for line in filter(None, map(str.strip, lines)):
+        *lines, self.rest = (self.rest + text).split("\n")
+        for line in map(str.strip, lines):
             if line.startswith("error: "):
                 self.last_error = line.removeprefix("error: ")
-            self.emit(line)
         return len(text)

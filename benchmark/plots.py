@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmark.below import metric_of
 from benchmark.jobs import ZERO_SHOT
+from benchmark.learning import learning
 from benchmark.results import METRICS, Result, read_predictions
 from benchmark.statistics import mean, sample_std
 from benchmark.tables import by_seed, draw_of, labels, unique
@@ -50,6 +51,8 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
                 yield f"per_class_{stem}", per_class(here, title)
             if all(r.metrics.get("confusion") for r in here):
                 yield f"confusion_{stem}", confusion(here, title)
+        if subset != "new" and source is None and (made := learning(here, title)):
+            yield f"learning_{stem}", made
         if any((r.folder / "predictions.npz").exists() for r in here):
             yield f"reliability_{stem}", reliability(here, title)
             yield f"risk_coverage_{stem}", risk_coverage(here, title)

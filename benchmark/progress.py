@@ -1,68 +1,128 @@
-"""The live view of a sweep: done, running, failed, time left; plain lines where the output is no terminal."""
+"""The live view of a sweep: a table that fills in, runs at work, time left; plain lines where the output is no terminal."""
 
-import re
+import threading
 import time
 from collections.abc import Iterable, Iterator
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live as RichLive
+from rich.table import Table
+from rich.text import Text
 
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
+from benchmark.watching import State, Watch
 from toolbox.words import shown
 
-_EPOCH = re.compile(r"epoch \[(\d+)/(\d+)\]\s+batch \[(\d+)/(\d+)\].*?loss (\S+)", re.IGNORECASE)
-
 QUIET_S = 20.0
-"""Longest silence of a running job where no bar can be shown."""
+"""Longest silence about running jobs where no table can be shown."""
+
+MOST_COLUMNS = 4
+"""Kinds of test that have a column each; of more there is a single one."""
+
+MOST_RUNNING = 4
+"""Runs at work that are named under the table."""
 
 
 class Live:
-    """Follows a sweep of `total` jobs."""
+    """Shows a sweep on the console.
 
-    def __init__(self, total: int, console: Console):
-        self.total = total
-        self.console = console
-        self.failed = 0
-        self.said = time.monotonic()
-        columns = [
-            TextColumn("{task.description}", markup=False),
-            BarColumn(24),
-            TextColumn("{task.completed}/{task.total}"),
-        ]
-        columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False)]
-        self.progress = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-        self.task = self.progress.add_task("starting", total=total)
+    Args:
+        total: runs to be made.
+    """
+
+    def __init__(self, watch: Watch, total: int, console: Console) -> None:
+        self.watch, self.total, self.console = watch, total, console
+        self.ended = self.failed = 0
+        self.said = self.began = time.monotonic()
 
     def follow(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Pass outcomes on, showing each."""
-        with self.progress:
+        stop = threading.Event()
+        if self.console.is_terminal:
+            view = RichLive(
+                console=self.console, get_renderable=self._view, refresh_per_second=2, transient=True,
+                redirect_stdout=False, redirect_stderr=False,
+            )  # fmt: skip
+        else:
+            view = threading.Thread(target=self._break_silence, args=(stop,), daemon=True)
+        view.start()
+        try:
             for number, outcome in enumerate(outcomes, start=1):
-                self.said = time.monotonic()
-                self.failed += outcome.state == "failed"
-                self.progress.update(self.task, advance=1)
-                self._describe("")
-                self.console.print(
-                    shown(f"[{number}/{self.total}] {_line(outcome)}"), highlight=False, markup=False, soft_wrap=True
-                )
+                self.watch.ended(outcome)
+                self.ended, self.failed = number, self.failed + (outcome.state == "failed")
+                self._say(f"[{number}/{self.total}] {_line(outcome)}")
                 yield outcome
+        finally:
+            stop.set()
+            if isinstance(view, RichLive):
+                view.stop()
 
-    def listen(self, job: Job, line: str) -> None:
-        """Show the epoch and loss of the running job, read from the lines every Dassl trainer prints."""
-        found = _EPOCH.search(line)
-        if not found:
-            self._describe(job.title)
-            return
-        epoch, epochs, _, _, loss = found.groups()
-        text = f"{job.title}: epoch {epoch}/{epochs}, loss {loss}"
-        self._describe(text)
-        if not self.console.is_terminal and time.monotonic() - self.said > QUIET_S:
-            self.said = time.monotonic()
-            self.console.print(shown(f"      {text}"), highlight=False, markup=False, soft_wrap=True)
+    def _say(self, text: str) -> None:
+        self.said = time.monotonic()
+        self.console.print(shown(text), highlight=False, markup=False, soft_wrap=True)
 
-    def _describe(self, text: str) -> None:
-        failed = f"{self.failed} failed  " if self.failed else ""
-        self.progress.update(self.task, description=shown(failed + text))
+    def _break_silence(self, stop: threading.Event) -> None:
+        while not stop.wait(QUIET_S / 4):
+            if time.monotonic() - self.said > QUIET_S:
+                running = [f"{s.job.title}: {s.said}" for s in self.watch.look() if s.state == "running" and s.said]
+                if running:
+                    self._say("      " + "; ".join([*running[:MOST_RUNNING], *self._left()]))
+
+    def _left(self) -> list[str]:
+        seconds = self.watch.seconds_left()
+        return [] if seconds is None else [f"about {_clock(seconds)} left"]
+
+    def _view(self) -> Group:
+        states = self.watch.look()
+        running = [s for s in states if s.state == "running"]
+        lines = [f"{s.job.title}: {s.said or 'begun'}" for s in running[:MOST_RUNNING]]
+        lines += [f"and {len(running) - MOST_RUNNING} more"] if len(running) > MOST_RUNNING else []
+        done = [f"{self.ended}/{self.total} runs"] + ([f"{self.failed} failed"] if self.failed else [])
+        lines.append(", ".join([*done, f"{_clock(time.monotonic() - self.began)} so far", *self._left()]))
+        return Group(table(states), *(Text(shown(line), no_wrap=True, overflow="ellipsis") for line in lines))
+
+
+def table(states: list[State]) -> Table:
+    """A row a method: mean accuracy of what is there and how many of its runs, a column each kind of test."""
+    kinds = list(dict.fromkeys(_kind(s.job) for s in states))
+    several = len(kinds) <= MOST_COLUMNS
+    found = Table("", *([shown(kind) for kind in kinds] if several else ["runs"]), box=box.SIMPLE_HEAD)
+    rows: dict[str, list[State]] = {}
+    for state in states:
+        rows.setdefault(_method(state.job), []).append(state)
+    for method, own in rows.items():
+        cells = [_cell([s for s in own if _kind(s.job) == kind]) for kind in kinds] if several else [_count(own)]
+        found.add_row(shown(method), *cells)
+    return found
+
+
+def _cell(states: list[State]) -> str:
+    known = [s.accuracy for s in states if s.accuracy is not None]
+    return f"{sum(known) / len(known):.1f} ({_count(states)})" if known else _count(states) if states else ""
+
+
+def _count(states: list[State]) -> str:
+    done, failed, running = (sum(s.state == state for s in states) for state in ("done", "failed", "running"))
+    more = [f"{failed} failed"] * bool(failed) + [f"{running} at work"] * bool(running)
+    return ", ".join([f"{done}/{len(states)}", *more])
+
+
+def _kind(job: Job) -> str:
+    return " ".join(
+        [job.dataset, *([job.subset] if job.subset != "all" else []), *([str(job.shots)] if job.shots > 0 else [])]
+    )
+
+
+def _method(job: Job) -> str:
+    return f"{job.method}:{job.variant}" if job.variant else job.method
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _line(outcome: Outcome) -> str:

@@ -5,7 +5,7 @@ tables and writes them as Markdown, LaTeX and CSV, with --page also the plots an
 """
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,16 @@ FORMATS = ("terminal", "markdown", "latex", "csv")
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """What the page shows of test images."""
+
+    images: bool = True
+    """Thumbnails of mistakes and of doubtful hits; they hold pixels of the data."""
+    heat_maps: bool = False
+    """Beside each, what the model looked at; every method's model is opened for it."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What to show and where to write it."""
 
@@ -39,13 +49,14 @@ class Settings:
     spread: str = "std"
     subject: str | None = None
     allow: bool = False
-    page: bool = False
+    page: Pictures | None = None
+    """None: no page."""
     show: str = "terminal"
     places: tuple[str, ...] = field(default_factory=tuple)
     """Lines printed last: where runs and files are."""
 
 
-def settings_for(plan: Plan, page: bool, made: Collection[str]) -> Settings:
+def settings_for(plan: Plan, made: Collection[str], page: Pictures | None) -> Settings:
     """The report of a sweep stands beside its runs, in a folder that names the protocol, the data and the methods.
 
     `made` are the methods that have a finished run: only such a one can be compared with the others.
@@ -57,7 +68,7 @@ def settings_for(plan: Plan, page: bool, made: Collection[str]) -> Settings:
     runs = {"cross_dataset": "evaluation"}.get(plan.protocol, plan.protocol)
     subject = trained[0] if len(trained) == 1 and len(plan.methods) > 1 and trained[0] in made else None
     line = f"Runs (log.txt, result.json, predictions.npz, checkpoints): {plan.output / runs}/"
-    return Settings(out, cost=page, subject=subject, page=page, places=(line,))
+    return Settings(out, cost=page is not None, subject=subject, page=page, places=(line,))
 
 
 def show(settings: Settings, folders: Sequence[Path]) -> None:
@@ -71,7 +82,7 @@ def show(settings: Settings, folders: Sequence[Path]) -> None:
     if settings.page:
         from benchmark.page import write_page  # matplotlib takes a second to import
 
-        files.insert(0, write_page(report, settings.out))
+        files.insert(0, write_page(report, settings.out, settings.page))
     _print(report, settings)  # last: whoever reads the output may go away (`... | head`), the files are there
     console = Console(stderr=settings.show != "terminal")
     for line in [*settings.places, f"Tables: {', '.join(map(str, files))}"]:
@@ -107,6 +118,26 @@ def _write(report: Report, out: Path) -> list[Path]:
     return [out / name for name in texts]
 
 
+def add_page(add: Callable[..., object]) -> None:
+    """Options of the page, for a parser whose `add_argument` is given."""
+    add("--page", action="store_true", help="write plots and the HTML page too")
+    add("--no-images", action="store_true", help="no thumbnails of test images on the page: for data not to be copied")
+    add(
+        "--heat-maps", action="store_true", help="beside the page's thumbnails, what the model looked at (takes longer)"
+    )
+
+
+def pictures_of(args: argparse.Namespace) -> Pictures:
+    """What these options say.
+
+    Raises:
+        UserError: heat maps of no images.
+    """
+    if args.heat_maps and args.no_images:
+        raise UserError("--heat-maps stand beside images, which --no-images leaves out: give one of them")
+    return Pictures(not args.no_images, args.heat_maps)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -122,12 +153,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--ci95", action="store_true", help="95%% interval of the mean over seeds (Student's t) instead of std")
     add("--subject", help="method compared with the best baseline (default: CILMP, else the best)")
     add("--allow", action="store_true", help="show runs that are not comparable too, and say so under the table")
-    add("--page", action="store_true", help="write plots and the HTML page too")
+    add_page(add)
     add("--out", type=Path, help="where files go (default: <first folder>/report)")
     args = parser.parse_args(argv)
     spread = "ci95" if args.ci95 else "std"
     out = args.out or args.folders[0] / "report"
-    settings = Settings(out, tuple(args.metrics), args.cost, spread, args.subject, args.allow, args.page, args.format)
+    pictures = pictures_of(args) if args.page else None
+    settings = Settings(out, tuple(args.metrics), args.cost, spread, args.subject, args.allow, pictures, args.format)
     show(settings, args.folders)
     return 0
 

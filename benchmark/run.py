@@ -10,7 +10,8 @@ there; 1: a run failed; 2: bad input.
 
 import argparse
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from benchmark.plan import PROTOCOLS, Plan, override, read_plan
 from benchmark.progress import Live
 from benchmark.protocols import jobs_of, with_every_method
 from benchmark.stopping import told_in_one_line
+from benchmark.unfinished import PageAsRunsFinish
+from benchmark.watching import Watch
 from datasets.quotas import DRAWS
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
@@ -55,15 +58,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_and_show(plan: Plan, jobs: list[Job], args: argparse.Namespace) -> int:
     """Run what is not there, and print the table of what then is; returns the exit code."""
-    console = Console(stderr=True)
-    outcomes = sweep(jobs, args, console)
+    console = Console(file=sys.stderr)  # this very stream: that of a run at work leads to its log
+    folders = [job.output for job in jobs]
+    page = PageAsRunsFinish(folders) if args.watch else None
+    outcomes: list[Outcome] = []
+    made: set[str] = set()
+    for outcome in sweep(jobs, args, console):
+        outcomes.append(outcome)
+        made |= {outcome.job.method} if outcome.state != "failed" else set()
+        if page and made and outcome.state != "skipped" and len(outcomes) < len(jobs):
+            page.write(report.settings_for(plan, made, report.pictures_of(args)), outcomes, console)
     # A test whose training failed is no failure of its own: the reason is the training's.
     failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
-    made = {outcome.job.method for outcome in outcomes if outcome.state != "failed"}
     try:
         if made:
-            folders = [job.output for job in jobs if job.output.exists()]
-            report.show(report.settings_for(plan, args.page, made), folders)
+            pictures = report.pictures_of(args) if args.page or args.watch else None
+            report.show(report.settings_for(plan, made, pictures), list(filter(Path.exists, folders)))
     finally:
         _say_failures(failures, console)
     return (2 if all(o.user_error for o in failures) else 1) if failures else 0
@@ -108,18 +118,17 @@ def plan_of(args: argparse.Namespace) -> Plan:
     return with_every_method(plan, Configs(args.configs))
 
 
-def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[Outcome]:
+def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> Iterator[Outcome]:
     """Run what is not finished yet on the chosen engine; outcomes of all jobs, in the order they finished."""
     # One chain may hold finished and unfinished jobs; dropping the finished ones here spares starting an engine at all.
     skipped = _finished(jobs, args.runner)
     pending = [job for job in jobs if job not in set(skipped)]
-    outcomes = [Outcome(job, "skipped") for job in skipped]
+    yield from (Outcome(job, "skipped") for job in skipped)
     if not pending:
         console.print(f"All {len(jobs)} results exist; nothing to run.", highlight=False)
-        return outcomes
+        return
     check_needs(pending, args.runner)
     console.print(f"{len(pending)} of {len(jobs)} runs to do (engine: {args.engine}).", highlight=False)
-    live = Live(len(pending), console)
     if args.cpus is None:
         args.cpus = threads_of(len(chains(jobs)), args.engine)
     options = EngineOptions(
@@ -134,14 +143,16 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> list[O
         minutes=args.minutes,
         memory_gb=args.memory,
     )
-    for outcome in live.follow(ENGINES[args.engine](chains(pending), args.runner, options, live.listen)):
+    outcomes = [Outcome(job, "skipped") for job in skipped]
+    live = Live(Watch(jobs, pending, options.workers), len(pending), console)
+    for outcome in live.follow(ENGINES[args.engine](chains(pending), args.runner, options)):
         outcomes.append(outcome)
+        yield outcome
         if _hopeless(outcomes):
             console.print(
                 "Two runs failed for the same bad input and none succeeded: the others are not tried.", highlight=False
             )
             break
-    return outcomes
 
 
 def _finished(jobs: list[Job], runner: str) -> list[Job]:
@@ -220,7 +231,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--dry-run", action="store_true", help="print the commands and stop")
     add("--again", action="store_true", help="move folders that hold other runs aside (NAME.before-1) and run anew")
-    add("--page", action="store_true", help="write plots and the HTML page too")
+    report.add_page(add)
+    add("--watch", action="store_true", help="write the HTML page as runs finish; a browser that shows it follows")
     engine = p.add_argument_group("where runs are made")
     add = engine.add_argument
     add("--engine", choices=sorted(ENGINES), default="local")

@@ -32,6 +32,8 @@ class Table:
     notes: list[str] = field(default_factory=list)
     lower: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
+    head: str = "Method"
+    """What rows are."""
 
     def mark_best(self) -> "Table":
         """Mark the best value of each column (ties: all), where there are two or more to choose from."""

@@ -1,6 +1,6 @@
 """Where the jobs of a sweep run: in this process, on a Ray cluster, or as a Slurm array.
 
-An engine is a function `(chains, runner, options, listen) -> iterator of outcomes`; results land as they finish.
+An engine is a function `(chains, runner, options) -> iterator of outcomes`; results land as they finish.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmark.engines import local, ray, slurm
-from benchmark.execute import Listener, Outcome
+from benchmark.execute import Outcome
 from benchmark.jobs import Job
 
 
@@ -35,6 +35,6 @@ class EngineOptions:
         return max(1, round(self.cpus))
 
 
-Engine = Callable[[list[list[Job]], str, EngineOptions, Listener], Iterator[Outcome]]
+Engine = Callable[[list[list[Job]], str, EngineOptions], Iterator[Outcome]]
 
 ENGINES: dict[str, Engine] = {"local": local.run, "ray": ray.run, "slurm": slurm.run}

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from benchmark.execute import Listener, Outcome, run_chain
+from benchmark.execute import Outcome, run_chain
 from benchmark.jobs import Job
 from benchmark.stopping import die_with_parent, end_children
 from toolbox.cores import threads
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from benchmark.engines import EngineOptions
 
 
-def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
+def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Iterator[Outcome]:
     """Run chains here, one after the other, or `options.workers` at a time in processes of their own."""
     if options.workers <= 1:
         with threads(options.threads):
             for chain in chains:
-                yield from run_chain(chain, runner, listen)
+                yield from run_chain(chain, runner)
         return
     context = multiprocessing.get_context("spawn")  # a forked process would inherit torch's thread pool in any state
     with ProcessPoolExecutor(options.workers, mp_context=context, initializer=die_with_parent) as pool:

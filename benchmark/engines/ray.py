@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.engines.local import run_whole_chain
-from benchmark.execute import Listener, Outcome
+from benchmark.execute import Outcome
 from benchmark.jobs import Job
 from toolbox.errors import UserError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
+def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Iterator[Outcome]:
     """Submit every chain and yield outcomes as they finish; workers see the repository and the data by the same path."""
     try:
         import ray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.engines.local import run_whole_chain
 from benchmark.engines.queue import Queue
-from benchmark.execute import Listener, Outcome
+from benchmark.execute import Outcome
 from benchmark.jobs import Job
 from benchmark.stopping import STOPPED, die_with
 from toolbox.errors import UserError
@@ -25,7 +25,7 @@ WARNING_S = 90
 """How long before its time limit an element is told to queue again, at most; a short one at three quarters of its time."""
 
 
-def run(chains: list[list[Job]], runner: str, options: "EngineOptions", listen: Listener) -> Iterator[Outcome]:
+def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Iterator[Outcome]:
     """Submit one array and yield outcomes as they finish; who stops before all have finished cancels the rest.
 
     `options.cluster` None lets submitit look for Slurm; "local" and "debug" run without it. Elements that come to their

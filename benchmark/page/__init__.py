@@ -10,11 +10,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from benchmark.below import lead_tables, metric_of, sentences
+from benchmark.classes import class_tables
 from benchmark.contribution_plot import contribution_figures
+from benchmark.page.examples import examples
 from benchmark.page.facts import facts, verdicts
 from benchmark.page.pictures import Picture, picture
 from benchmark.plots import figures
 from benchmark.render import row
+from benchmark.report import Pictures
 from benchmark.results import Result
 from benchmark.tables import unique
 from toolbox.files import atomic_text, atomic_write
@@ -26,12 +29,19 @@ if TYPE_CHECKING:
     from benchmark.compose import Report
 
 TEMPLATE = "template.html"
+ALL = Pictures()
 
 
-def write_page(report: "Report", out: Path) -> Path:
-    """Write `report.html` and each figure as PNG in `out`; returns the page's path."""
+def write_page(report: "Report", out: Path, shown: Pictures = ALL, unfinished: str = "") -> Path:
+    """Write `report.html` and each figure as PNG in `out`; returns the page's path.
+
+    Args:
+        shown: what the page shows of test images.
+        unfinished: what a sweep that goes on has done so far; the page then is loaded again every few seconds.
+    """
     page = out / "report.html"
-    atomic_text(page, html(report, out, _saved(figures(report), out), _saved(contribution_figures(report), out)))
+    drawn = _saved(figures(report), out), _saved(contribution_figures(report), out)
+    atomic_text(page, html(report, out, *drawn, shown, unfinished))
     return page
 
 
@@ -45,7 +55,14 @@ def _saved(made: Iterable[tuple[str, Figure]], out: Path) -> list[Picture]:
     return found
 
 
-def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Picture]) -> str:
+def html(
+    report: "Report",
+    out: Path,
+    pictures: list[Picture],
+    of_rows: list[Picture],
+    shown: Pictures = ALL,
+    unfinished: str = "",
+) -> str:
     """The page's text; images are inside it, those `of_rows` beside what the rows contribute. All names are escaped."""
     first = report.results[0]
     main = report.by_metric.get(metric_of(first.draw)) or next(iter(report.by_metric.values()))
@@ -54,6 +71,7 @@ def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Pic
     said = {*compared, *report.rows_notes, *below}
     whole = [find_result(r.folder) or {} for r in report.results]
     synthetic = any(r.synthetic for r in report.results)
+    images, image_notes = examples(report.results, shown.heat_maps) if shown.images and not unfinished else ([], [])
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_plain
     )
@@ -70,6 +88,10 @@ def html(report: "Report", out: Path, pictures: list[Picture], of_rows: list[Pic
         rows_pictures=of_rows,
         rows_tables=report.rows,
         pictures=pictures,
+        classes=class_tables(report.results),
+        images=images,
+        image_notes=image_notes,
+        unfinished=unfinished,
         more=[table for tables in report.by_metric.values() if tables is not main for table in tables],
         runs=[_run(r, kept, out) for r, kept in zip(report.results, whole, strict=True)],
         cells_of=row,

@@ -21,6 +21,11 @@ CAPTIONS = {  # by how the figure's file begins: what it is, and what to look fo
         "Each class against the first method",
         "A bar to the left: this class got worse, whatever the mean says.",
     ),
+    "learning": (
+        "How each method learned",
+        "Mean over the steps of an epoch. A loss that still falls at the end wants more epochs; training accuracy says "
+        "nothing of new images.",
+    ),
     "confusion": (
         "Which classes are taken for which",
         "Rows are the truth. Dark squares off the diagonal are the usual mistakes.",

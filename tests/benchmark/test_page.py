@@ -3,21 +3,33 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from benchmark.classes import class_tables
 from benchmark.compose import compose
+from benchmark.learning import learned
 from benchmark.page import write_page
+from benchmark.page.examples import chosen, examples
+from benchmark.report import Pictures
 from benchmark.results import read_results
-from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark.runs_on_disk import edit, write_run
 from tests.browser import browser, needs_chromium
+from toolbox.run_files import Predictions
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 MOST = 2_000_000  # bytes
+STEP = "epoch [{}/3] batch [4/4] time 0.1 (0.1) data 0.0 (0.0) loss 9.9 ({:.4f}) acc 9.9 ({:.4f}) lr 2e-3 eta 0:00\n"
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Path:
     here = tmp_path_factory.mktemp("page")
+    (here / "data").mkdir()
+    for number in range(40):
+        Image.new("RGB", (60, 40), (6 * number, 90, 120)).save(here / "data" / f"{number:03}.png")
+    config = f"DATASET:\n  ROOT: {here / 'data'}\n"
     for method, accuracy in (("ZeroshotCLIP", 0.2), ("CoOp", 0.6), ("CILMP", 0.9)):
         for seed in (1, 2, 3):
             for shots in (1, 16):
@@ -25,7 +37,9 @@ def page(tmp_path_factory) -> Path:
                 names = [f"class {c}" for c in range(3)] + [HOSTILE]
                 run = write_run(folder, method, accuracy, seed=seed, shots=shots, dataset=f"own {HOSTILE}")
                 changes = {"classnames": names, "metrics": {**run["metrics"], "per_class": dict.fromkeys(names, 50.0)}}
-                write_run(folder, method, accuracy, seed=seed, shots=shots, dataset=f"own {HOSTILE}", **changes)
+                changes |= {"dataset": f"own {HOSTILE}", "config": config}
+                write_run(folder, method, accuracy, seed=seed, shots=shots, **changes)
+                (folder / "log.txt").write_text("".join(STEP.format(n, 2 / n, 20 * n) for n in (1, 2, 3)))
     return write_page(compose(read_results([here])), here / "report")
 
 
@@ -57,6 +71,76 @@ def test_every_run_has_its_folder_and_log(page):
     assert len(links) == 18 and all((page.parent / link / "log.txt").is_file() for link in links)
 
 
+def results_of(page: Path):
+    return read_results([page.parents[1]])
+
+
+def test_mistakes_that_were_surest_and_hits_that_were_least_sure_come_first():
+    logits = np.array([[0, 3], [0, 1], [2, 0], [1, 0], [0, 2], [0, 0.5]])
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    assert chosen(Predictions(np.array([""] * 6), labels, logits)) == ([0, 1], [5, 3, 2, 4])
+
+
+def test_images_are_small_copies_with_words_beside_them(page):
+    found, notes = examples(results_of(page))
+    assert [len(one.doubtful) for one in found] == [4, 4, 4] and notes == []
+    one = found[-1].mistakes[0]
+    assert re.fullmatch(r"class \d, taken for (class \d|<img .*>) \(71 %\)", one.said)
+    assert one.heat == "" and len(one.pixels) < 5000 and re.fullmatch(r"0\d\d\.png", one.file)
+    text = page.read_text()
+    assert text.count('width="88"') == sum(len(one.mistakes) + len(one.doubtful) for one in found)
+    assert "These are copies of test images" in text
+
+
+def test_no_images_where_they_may_not_be_copied_or_are_gone(page, tmp_path):
+    report = compose(results_of(page))
+    assert 'width="88"' not in write_page(report, tmp_path / "none", Pictures(images=False)).read_text()
+    for run in (page.parents[1]).rglob("result.json"):
+        edit(run.parent, config="")
+    try:
+        found, (note,) = examples(results_of(page))
+    finally:
+        for run in (page.parents[1]).rglob("result.json"):
+            edit(run.parent, config=f"DATASET:\n  ROOT: {page.parents[1] / 'data'}\n")
+    assert found == [] and note.endswith("result.json does not say where its data is (and of 2 more)")
+
+
+def test_heat_maps_stand_beside_the_images(world, tmp_path):
+    trained = world.run("CoOp", "page-base", DATASET__SUBSAMPLE_CLASSES="base", OPTIM__MAX_EPOCH=1)
+    words = ["--eval-only", "--model-dir", str(trained)]
+    tested = world.run("CoOp", "page-new", *words, DATASET__SUBSAMPLE_CLASSES="new")
+    found, notes = examples(read_results([trained, tested]), heat_maps=True)
+    assert notes == [] and [one.title for one in found] == [
+        "CoOp on cells, base classes, seed 1",
+        "CoOp on cells, new classes, seed 1",
+    ]
+    shown = [image for one in found for image in [*one.mistakes, *one.doubtful]]
+    assert shown and all(image.heat and image.heat != image.pixels for image in shown)
+
+
+def test_a_page_of_a_sweep_that_goes_on_is_loaded_again(page, tmp_path):
+    text = write_page(compose(results_of(page)), tmp_path, unfinished="3 of 18 runs so far.").read_text()
+    assert '<meta http-equiv="refresh"' in text and "3 of 18 runs so far." in text
+    assert "http-equiv" not in page.read_text()
+
+
+def test_learning_curves_are_the_last_lines_of_epochs(tmp_path):
+    again = STEP.replace("acc 9.9 ({:.4f}) ", "")
+    (tmp_path / "log.txt").write_text(
+        STEP.format(1, 9, 9) + STEP.format(1, 2, 25) + STEP.format(2, 5, 5) + again.format(2, 1) + "epoch [3/3] ba"
+    )
+    np.testing.assert_array_equal(learned(tmp_path), [[2, 25], [1, np.nan]])
+    assert learned(tmp_path / "none").shape == (0, 2)
+
+
+def test_each_class_has_a_row_and_its_best_is_marked(page):
+    one, sixteen = class_tables(results_of(page))
+    assert (one.head, one.columns) == ("Class", ["CILMP", "CoOp", "ZeroshotCLIP"])
+    assert "1 shot" in one.title and "16 shots" in sixteen.title
+    assert [label for label, _ in one.rows] == [*(f"class {n}" for n in range(3)), HOSTILE]
+    assert all(c.value == 50 and c.best for _, cells in one.rows for c in cells)
+
+
 @needs_chromium
 class TestInABrowser:
     @pytest.fixture(scope="class")
@@ -83,6 +167,17 @@ class TestInABrowser:
         assert copied[0].startswith('"Method","1"') and len(copied) == 4
         tab.locator("[data-copy=latex]").first.click()
         assert r"90.00 $\pm$ 0.00 \\" in tab.evaluate("navigator.clipboard.readText()")
+
+    def test_differences_to_a_chosen_method(self, chromium, page):
+        tab = chromium.new_page()
+        tab.goto(page.as_uri())
+        table, choice = tab.locator("table").first, tab.locator("[data-against]").first
+        before = table.inner_text()
+        choice.select_option("CoOp")
+        cells = {row.split("\t")[0]: row.split("\t")[1] for row in table.locator("tbody").inner_text().splitlines()}
+        assert cells == {"ZeroshotCLIP": "-40.00", "CoOp": "60.00 ± 0.00", "CILMP": "+30.00"}
+        choice.select_option("nothing")
+        assert table.inner_text() == before
 
     def test_hostile_names_do_nothing(self, chromium, page):
         tab, said = chromium.new_page(), []

@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from benchmark import page
 from benchmark.execute import run_job
 from benchmark.jobs import Job
-from benchmark.progress import Live
 from tests.benchmark.runs_on_disk import edit
 from toolbox.errors import UserError
 
@@ -107,6 +106,24 @@ def test_again_makes_anew_what_differs_alone(sweep, tmp_path, capsys):
     assert json.loads((folder.with_name("seed1.before-1") / "result.json").read_text())["shots"] == 4
     assert sweep("--again") == 0
     assert len(calls(tmp_path)) == 14
+
+
+def test_watch_writes_the_page_as_runs_finish(sweep, tmp_path, capsys, monkeypatch):
+    said, write = [], page.write_page
+
+    def told(report, out, shown, unfinished=""):
+        said.append(unfinished)
+        return write(report, out, shown, unfinished)
+
+    monkeypatch.setattr(page, "write_page", told)
+    monkeypatch.setattr("benchmark.unfinished.SHARE", 1e9)  # after every run
+    monkeypatch.setenv("RUNS_FAIL", "CoOp")
+    assert sweep("--watch") == 1
+    assert said[0] == "1 of 12 runs so far." and said[-1] == ""
+    assert said[6] == "7 of 12 runs so far. Failed: CoOp phantom base seed 1, CoOp phantom new seed 1."
+    written = tmp_path / "output/reports/base2new/phantom/benchmark/report.html"
+    assert f"Page, as runs finish: {written.relative_to(tmp_path)}" in capsys.readouterr().err
+    assert "http-equiv" not in written.read_text()
 
 
 def test_dry_run_prints_commands_only(sweep, tmp_path, capsys):
@@ -221,11 +238,3 @@ def test_run_that_writes_nothing_has_failed(tmp_path, monkeypatch):
     outcome = run_job(job(tmp_path), "tests.benchmark.runs_on_disk:run")
     assert outcome.state == "failed"
     assert "without writing" in outcome.message
-
-
-def test_live_view_reads_epochs_from_the_log_lines(tmp_path):
-    live = Live(1, Console(quiet=True))
-    live.listen(
-        job(tmp_path), "epoch [3/20] batch [4/16] time 0.1 (0.1) data 0.0 (0.0) loss 0.8312 (0.9) lr 2e-3 eta 0:01"
-    )
-    assert live.progress.tasks[0].description == "CoOp phantom seed 1: epoch 3/20, loss 0.8312"

@@ -41,5 +41,5 @@ def test_a_run_of_a_lost_machine_starts_again_on_another(cluster, tmp_path):
 
     when_at_work(tmp_path / "lost", lose_it)
     options = EngineOptions(address=cluster.address)
-    outcomes = list(engine.run([[job(tmp_path / "lost")]], RUNS + "interrupted", options, lambda *_: None))
+    outcomes = list(engine.run([[job(tmp_path / "lost")]], RUNS + "interrupted", options))
     assert [(outcome.state, outcome.message) for outcome in outcomes] == [("done", "")]

@@ -19,7 +19,7 @@ from tests.benchmark.engines.waiting import PATIENCE_S, RUNS, job, until, when_a
 def outcomes(folder: Path, chains: list[list[Job]], runner: str = "interrupted", **changes) -> list[Outcome]:
     """Of the chains, as an array on the real Slurm."""
     options = replace(EngineOptions(workers=2, folder=folder / "slurm", memory_gb=0.5, minutes=5), **changes)
-    return list(slurm.run(chains, RUNS + runner, options, lambda *_: None))
+    return list(slurm.run(chains, RUNS + runner, options))
 
 
 def command(*words: str) -> str:

@@ -1,0 +1,32 @@
+"""Tables of each class: how many of its test images each method names rightly."""
+
+from dataclasses import replace
+
+from benchmark.results import Result
+from benchmark.tables import SPREADS, Table, cell, labels, shots_of, unique
+from datasets.quotas import COOP
+
+
+def class_tables(results: list[Result], spread: str = "std") -> list[Table]:
+    """One each data set, side and number of shots of CoOp's draw: a row a class, a column a method; the best is marked."""
+    measured = [r for r in results if r.draw == COOP and r.metrics.get("per_class")]
+    found = []
+    for key in unique((r.dataset, r.subset, r.shots, r.source) for r in measured):
+        here = [r for r in measured if (r.dataset, r.subset, r.shots, r.source) == key]
+        methods = labels(here)
+        rows = []
+        for name in unique(name for r in here for name in r.metrics["per_class"]):
+            values = [
+                [r.metrics["per_class"][name] for r in runs if name in r.metrics["per_class"]]
+                for runs in methods.values()
+            ]
+            cells = [cell([v for v in own if v is not None], SPREADS[spread]) for own in values]
+            most = max((c.value for c in cells if c.value is not None), default=None)
+            several = len(methods) > 1 and most is not None
+            rows.append((name, [replace(c, best=several and c.value == most) for c in cells]))
+        dataset, subset, _, source = key
+        side = "" if subset == "all" else f" {subset} classes"
+        trained = f", trained on {source}" if source else ""
+        title = f"{dataset}{side}: accuracy of each class{shots_of(here)}{trained}"
+        found.append(Table(title, list(methods), rows, head="Class"))
+    return found
