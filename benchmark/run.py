@@ -31,6 +31,7 @@ from benchmark.unfinished import PageAsRunsFinish
 from benchmark.watching import Watch
 from datasets.quotas import DRAWS
 from toolbox.command import program, run_command
+from toolbox.cores import usable_cores
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.words import sentence
@@ -131,6 +132,10 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> Iterat
     console.print(f"{len(pending)} of {len(jobs)} runs to do (engine: {args.engine}).", highlight=False)
     if args.cpus is None:
         args.cpus = threads_of(len(chains(jobs)), args.engine)
+    if args.engine == "local" and args.cpus > usable_cores():
+        console.print(
+            f"--cpus {args.cpus:g}: a run takes {usable_cores()} here, which is all there are.", highlight=False
+        )
     options = EngineOptions(
         workers=args.workers or workers_of(len(chains(pending)), max(1, round(args.cpus)), args.engine),
         address=args.address,

@@ -1,6 +1,7 @@
 """Paths that come from a file stay below the folder that file describes."""
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -34,20 +35,23 @@ def find_faulty(
     image_dir: str | Path, paths: Iterable[str], allow_outside: bool = False
 ) -> tuple[dict[str, str], list[str], list[str]]:
     """Sort paths into (files by path, those that do not exist, those that lead out of `image_dir`)."""
-    base = Path(image_dir)
+    base = str(Path(image_dir))
     keeper = _Keeper(base)
     files: dict[str, str] = {}
     missing, outside = [], []
     for path in paths:
-        full = base / path
+        absolute = path.startswith("/") or (":" in path and Path(path).is_absolute())
+        full = path if absolute else f"{base}/{path}"
         try:
-            if not allow_outside and not keeper.holds(path, full):
-                outside.append(path)
-            elif full.is_file():
-                files[path] = str(full)
-            else:
-                missing.append(path)
+            kind = os.lstat(full).st_mode  # once a file: there may be a hundred thousand, on a disk in another room
         except (OSError, ValueError):  # names that no file can have
+            kind = 0
+        linked = stat.S_ISLNK(kind)
+        if not allow_outside and (absolute or not keeper.holds(path, full, linked)):
+            outside.append(path)
+        elif stat.S_ISREG(kind) or (linked and Path(full).is_file()):
+            files[path] = full
+        else:
             missing.append(path)
     return files, missing, outside
 
@@ -55,22 +59,25 @@ def find_faulty(
 class _Keeper:
     """Tells whether paths stay below a folder, resolving each folder once."""
 
-    def __init__(self, base: Path):
+    def __init__(self, base: str):
         self.real = os.path.realpath(base)
         self.folders: dict[str, bool] = {}
 
-    def holds(self, path: str, full: Path) -> bool:
-        if path.startswith("/") or Path(path).is_absolute() or ".." in path.split("/"):
+    def holds(self, path: str, full: str, linked: bool) -> bool:
+        if ".." in path.split("/"):
             return False
-        if full.is_symlink():
-            return self._below(os.path.realpath(full))
-        parent = str(full.parent)
+        if linked:
+            return self._below(full)
+        parent = full.rpartition("/")[0]
         if parent not in self.folders:
-            self.folders[parent] = self._below(os.path.realpath(parent))
+            self.folders[parent] = self._below(parent)
         return self.folders[parent]
 
-    def _below(self, real: str) -> bool:
-        return _is_below(real, self.real)
+    def _below(self, place: str) -> bool:
+        try:
+            return _is_below(os.path.realpath(place), self.real)
+        except (OSError, ValueError):  # nothing has such a name, here or elsewhere
+            return True
 
 
 def lies_below(file: BinaryIO, path: str | Path, folder: str) -> bool:

@@ -12,6 +12,7 @@ from benchmark import page
 from benchmark.execute import run_job
 from benchmark.jobs import Job
 from tests.benchmark.runs_on_disk import edit
+from toolbox.cores import usable_cores
 from toolbox.errors import UserError
 
 HERE = Path(__file__).resolve().parent
@@ -106,6 +107,11 @@ def test_again_makes_anew_what_differs_alone(sweep, tmp_path, capsys):
     assert json.loads((folder.with_name("seed1.before-1") / "result.json").read_text())["shots"] == 4
     assert sweep("--again") == 0
     assert len(calls(tmp_path)) == 14
+
+
+def test_more_cores_than_there_are_is_told(sweep, capsys):
+    assert sweep("--cpus", "4096", methods="CoOp") == 0
+    assert f"--cpus 4096: a run takes {usable_cores()} here, which is all there are." in capsys.readouterr().err
 
 
 def test_watch_writes_the_page_as_runs_finish(sweep, tmp_path, capsys, monkeypatch):
