@@ -7,7 +7,6 @@ The directory holds seed1, seed2, ... (with --multi-exp: one such directory an e
 read at full precision; where there is none, the last `=> result` block of its log.txt, which has one decimal.
 """
 
-import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from benchmark.results import METRICS, Result, read_results
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 from toolbox.run_files import BEFORE
 
 
@@ -61,7 +61,7 @@ def summarise(directory: Path, keyword: str, ci95: bool) -> float | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, raw=True)
     parser.add_argument("directory", type=Path, help="path to directory")
     parser.add_argument("--ci95", action="store_true", help="compute 95%% confidence interval")
     parser.add_argument("--test-log", action="store_true", help="for habit: training and test logs are read alike")

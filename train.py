@@ -4,11 +4,12 @@ import argparse
 import sys
 
 from toolbox.command import program, run_command
+from toolbox.parser import Parser
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     """Command line to arguments; what remains, KEY VALUE pairs, is `opts`."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("train.py"),
         description=__doc__,
         epilog="With --trainer NAME --help, the method's own keys too; `python -m cilmp list methods`.",

@@ -19,6 +19,7 @@ from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, measures
 from toolbox.errors import UserError, nearest
 from toolbox.files import check_writable
+from toolbox.parser import Parser
 
 PARTS = ("val", "test")
 HALVES = 1  # seed of the division into images of the temperature and of the sets
@@ -27,10 +28,10 @@ HALVES = 1  # seed of the division into images of the temperature and of the set
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
     text, _, more = __doc__.partition("\n")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("python -m benchmark.calibrate"),
         description=text + "\n" + more,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        raw=True,
     )
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished training run")

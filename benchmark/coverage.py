@@ -5,7 +5,6 @@ A row a method: coverage, classes a set, the mean gap of a class's coverage from
 divisions lie within the band in which exact coverage is found 95 times of 100 (beta-binomial: of 16 images that is wide).
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from benchmark.results import Result, read_predictions, read_results
 from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, fewest, measures, probabilities, rank, scores, sets, threshold
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 SPLITS = 20
 BAND = 0.95
@@ -26,9 +26,7 @@ SHOWN = ("coverage", "size", "empty", "gap", "worst")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=program("python -m benchmark.coverage"), description=__doc__.partition("\n")[0]
-    )
+    parser = Parser(prog=program("python -m benchmark.coverage"), description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with finished runs below them")
     add("--coverage", type=float, nargs="+", default=[0.9], help="shares of images whose set is to hold the true class")

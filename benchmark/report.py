@@ -22,6 +22,7 @@ from benchmark.terminal import print_table
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text, check_writable
+from toolbox.parser import Parser
 from toolbox.words import shown
 
 FORMATS = ("terminal", "markdown", "latex", "csv")
@@ -140,10 +141,10 @@ def pictures_of(args: argparse.Namespace) -> Pictures:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("python -m benchmark.report"),
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        raw=True,
     )
     add = parser.add_argument
     add("folders", nargs="+", type=Path, help="folders with runs, at any depth")

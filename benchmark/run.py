@@ -34,6 +34,7 @@ from toolbox.command import program, run_command
 from toolbox.cores import usable_cores
 from toolbox.errors import UserError
 from toolbox.files import check_writable
+from toolbox.parser import Parser
 from toolbox.words import sentence
 
 
@@ -201,10 +202,10 @@ def _say_failures(failures: list[Outcome], console: Console) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("python -m benchmark.run"),
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        raw=True,
     )
     add = p.add_argument
     add("plan", help=f"a plan file (.yaml), or a protocol: {', '.join(PROTOCOLS)}")
@@ -218,9 +219,9 @@ def parser() -> argparse.ArgumentParser:
         "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
     )
     add("--seeds", nargs="+", help="numbers, or a range such as 1..20")
-    add("--shots", nargs="+", type=int)
+    add("--shots", nargs="+", type=int, help="images a class (default: 16, of the phantom 4)")
     add("--draw", nargs="+", help=f"few-shot draws: {', '.join(DRAWS)} (docs/realistic.md)")
-    add("--backbone")
+    add("--backbone", help="the CLIP (default: small_clip)")
     add("--root", type=Path, help="the data folder (default: data)")
     add("--output", type=Path, help="where runs are written (default: output)")
     add("--cfg", nargs="+", help="stem of the methods' configuration file, or METHOD=STEM for one of them")
@@ -240,7 +241,7 @@ def parser() -> argparse.ArgumentParser:
     add("--watch", action="store_true", help="write the HTML page as runs finish; a browser that shows it follows")
     engine = p.add_argument_group("where runs are made")
     add = engine.add_argument
-    add("--engine", choices=sorted(ENGINES), default="local")
+    add("--engine", choices=sorted(ENGINES), default="local", help="this machine, a Ray cluster or Slurm")
     add(
         "--workers",
         type=_count,

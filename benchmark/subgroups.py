@@ -5,7 +5,6 @@ of each group is printed with its 95 % interval over the group's images (percent
 groups. Nothing is said of groups of fewer than 20 images.
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
@@ -16,6 +15,7 @@ from tabulate import tabulate
 from datasets.prepare.tables import column, read_table
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 from toolbox.run_files import Predictions, read_predictions, read_result
 from toolbox.scores import SCORES
 from toolbox.words import shown
@@ -28,9 +28,7 @@ SHOWN = ("accuracy", "balanced_accuracy", "auc", "ece")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=program("python -m benchmark.subgroups"), description=__doc__.partition("\n")[0]
-    )
+    parser = Parser(prog=program("python -m benchmark.subgroups"), description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished run")
     add("--table", type=Path, required=True, help="csv with a row a test image")

@@ -4,7 +4,6 @@ RUN is a folder with result.json. The run's own configuration, data, rows and ba
 what the run recorded is named. Exit code 0: the same; 1: something differs; 2: bad input.
 """
 
-import argparse
 import contextlib
 import io
 import tempfile
@@ -16,6 +15,7 @@ import numpy as np
 
 from llm.used import FILE
 from toolbox.command import program, run_command
+from toolbox.parser import Parser
 from toolbox.run_files import PREDICTIONS, RESULT, read_predictions, read_result
 from toolbox.seals import KEY
 
@@ -27,7 +27,7 @@ RECORDED = ("method", "backbone_hash", "precision", "rows", "classnames", "trans
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program("python -m benchmark.verify"), description=__doc__.partition("\n")[0])
+    parser = Parser(prog=program("python -m benchmark.verify"), description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--root", default="", help="the data folder, where it is not where it was")
     parser.add_argument("--model-dir", default="", help="folder of the trained run, where it is not where it was")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 from toolbox.words import shown
 
 from .facts import FACTS, Facts
@@ -18,7 +19,7 @@ from .split import PARTS, read_split
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog=program("python -m datasets.list"), description=__doc__)
+    p = Parser(prog=program("python -m datasets.list"), description=__doc__)
     p.add_argument("--root", default="", help="data root; without it nothing is looked for")
     p.add_argument("--classes", action="store_true", help="show class names and sources too")
     return p

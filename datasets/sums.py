@@ -3,7 +3,6 @@
 From then on a damaged or exchanged image, and a damaged split, stop a run with a line that names the file.
 """
 
-import argparse
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 from .contain import resolve_images
 from .images import file_sum
@@ -33,8 +33,8 @@ def file_sums(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog=program("python -m datasets.sums"), description=__doc__)
-    parser.add_argument("split", type=Path)
+    parser = Parser(prog=program("python -m datasets.sums"), description=__doc__)
+    parser.add_argument("split", type=Path, help="the split file")
     parser.add_argument("--images", type=Path, help="the folder its paths start from (default: the split's own)")
     args = parser.parse_args(argv)
     split, folder = read_split(args.split), args.images or args.split.parent

@@ -22,6 +22,7 @@ from llm.store import class_key
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text, check_writable
+from toolbox.parser import Parser
 
 if TYPE_CHECKING:
     from llm.models import LanguageModel
@@ -33,10 +34,10 @@ LONGEST = 120
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.describe`."""
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog=program("python -m llm.describe"),
         description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        raw=True,
     )
     p.add_argument("split", type=Path, help="split file in CoOp's JSON, for its class names")
     p.add_argument("--modality", default="", help='put into the question: "In a {modality} image, ..." (default: none)')

@@ -13,13 +13,14 @@ from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import check_name, safe_name
+from toolbox.parser import Parser
 from toolbox.plain import parse_json
 from toolbox.seals import check_seal
 
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.extract`."""
-    p = argparse.ArgumentParser(prog=program("python -m llm.extract"), description=__doc__.split(": ", 1)[1])
+    p = Parser(prog=program("python -m llm.extract"), description=__doc__.split(": ", 1)[1])
     p.add_argument("--model", default="minilm", help=f"hub name, folder, or preset: {', '.join(preset_names())}")
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument(
@@ -39,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--layers", default="all", help="layers to keep, from 1: all, or 1-8,16,-1 (the last)")
     p.add_argument("--max-new-tokens", type=int, default=256, help="longest answer the model may write")
     p.add_argument("--temperature", type=float, default=0.0, help="0: greedy; above: sampling, with --seed")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--batch-size", type=int, default=4)
+    p.add_argument("--seed", type=int, default=0, help="seed of answers that are sampled")
+    p.add_argument("--batch-size", type=int, default=4, help="prompts at a time")
     p.add_argument("--dtype", default="auto", choices=["auto", *DTYPES], help="number type of the model")
     p.add_argument("--quantize", default="", choices=["", "8bit", "4bit"], help="load smaller, by bitsandbytes")
     p.add_argument("--device", default="auto", help="auto (all GPUs there are), cpu, cuda, cuda:1")

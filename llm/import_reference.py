@@ -5,7 +5,6 @@ The files are read with `weights_only=True`: they may hold a tensor, and no code
 
 from __future__ import annotations
 
-import argparse
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from llm.store import DTYPES, class_key, is_read, save_rows
 from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.names import check_name
+from toolbox.parser import Parser
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,9 +66,7 @@ def read_tensor(path: Path) -> Tensor:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Import a folder; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=program("python -m llm.import_reference"), description="Rows of the reference program."
-    )
+    parser = Parser(prog=program("python -m llm.import_reference"), description="Rows of the reference program.")
     parser.add_argument("folder", type=Path, help="folder with one <class>.pth a class")
     parser.add_argument("--dataset", required=True, help="data set of the project, or the name of your own")
     parser.add_argument("--classes", help='class names of your own data set, in label order: "a; b; c"')

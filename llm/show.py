@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from llm.store import RowStore, read_store
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_write, check_writable
+from toolbox.parser import Parser
 from toolbox.words import shown
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def picture(matrix: Tensor, names: Sequence[str], title: str, path: Path) -> Non
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a file of rows; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program("python -m llm.show"), description=__doc__.split(": ", 1)[1])
-    parser.add_argument("file", type=Path)
+    parser = Parser(prog=program("python -m llm.show"), description=__doc__.split(": ", 1)[1])
+    parser.add_argument("file", type=Path, help="a file of rows")
     parser.add_argument("--layer", type=int, help="compare the rows of this layer alone (from 1; -1 the last)")
     parser.add_argument("--picture", type=Path, help="also write the cosine matrix as a picture")
     args = parser.parse_args(argv)

@@ -7,7 +7,6 @@ text. Both sides run in turn in the same process; times are the processor's, the
 on the machine counts little.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ import trainers  # noqa: F401  registers the methods
 from datasets.facts import find
 from llm.sentences import class_sentences
 from tests.oracles import baselines
+from toolbox.parser import Parser
 from trainers.biomedcoop import BiomedCoOpModel
 from trainers.clip_lora import CLIPLoRAModel
 from trainers.cocoop import CoCoOpModel
@@ -97,9 +97,9 @@ def seconds(function: Callable[[], Tensor]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3, help="steps, of which the quickest counts")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     parser.add_argument("--layers", type=int, default=12, help="layers of the text tower (12 in ViT-B/16)")
     parser.add_argument("--images", type=int, default=4, help="images a batch for CoCoOp, whose text depends on them")
     args = parser.parse_args()

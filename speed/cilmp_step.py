@@ -27,6 +27,7 @@ import toolbox  # noqa: F401  mends torchvision
 from datasets.facts import find
 from speed.shapes import VIT_B16
 from tests.oracles import cilmp as oracle
+from toolbox.parser import Parser
 from trainers.cilmp import CILMPModel
 from vlm.backbone import Backbone, from_open_clip_model, openai_model
 from vlm.loading.random_clip import random_state
@@ -139,10 +140,10 @@ def curves(batch: int, device: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=16)
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=16, help="images a step")
     parser.add_argument("--rounds", type=int, default=1, help="how often the variants take turns")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="where it is measured")
     parser.add_argument("--curves", action="store_true", help="also over classes and rows")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args()

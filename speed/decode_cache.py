@@ -6,7 +6,6 @@ Without --folder, JPEGs of the given size are made (endoscopes and fundus camera
 the image alone, "item" the image and CLIP's test transform; both ways must give the same tensors.
 """
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from datasets.cache import build_cache
 from datasets.images import SUFFIXES, read_image
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 ROUNDS = 3
 
@@ -56,11 +56,11 @@ def seconds(read: Callable[[str], object], paths: list[str]) -> float:
 
 
 def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = Parser(description=__doc__, raw=True)
     p.add_argument("--folder", default="", help="images to read; default: made ones")
-    p.add_argument("--count", type=int, default=200)
-    p.add_argument("--width", type=int, default=1280)
-    p.add_argument("--height", type=int, default=1024)
+    p.add_argument("--count", type=int, default=200, help="images")
+    p.add_argument("--width", type=int, default=1280, help="of an image, pixels")
+    p.add_argument("--height", type=int, default=1024, help="of an image, pixels")
     p.add_argument("--size", type=int, default=224, help="pixels of the shorter side in the cache")
     args = p.parse_args()
     torch.set_num_threads(1)

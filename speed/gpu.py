@@ -4,7 +4,6 @@ Weights, rows and images are random: only shapes matter for speed, and the recor
 Every part that fails is reported and does not stop the others.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from speed import runs
 from speed.launches import build, launches, random_rows, tower, training_step
 from tests.oracles import cilmp as oracle
 from toolbox.files import atomic_json
+from toolbox.parser import Parser
 from trainers.golden.compare import by_recorded_name, differences
 from trainers.life.config import methods
 from trainers.life.passes import Passes
@@ -152,9 +152,9 @@ PARTS = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("output/gpu"))
-    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("output/gpu"), help="folder of gpu.json and gpu.md")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="where it is measured")
     parser.add_argument("--toy", action="store_true", help="small sizes, to try the script itself")
     args = parser.parse_args()
     torch.backends.cudnn.allow_tf32 = False  # the recordings are float32

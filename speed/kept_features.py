@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import toolbox  # noqa: F401  mends torchvision, and so comes before it
+from toolbox.parser import Parser
 
 # isort: split
 
@@ -47,10 +48,10 @@ def seconds(method: str, args: argparse.Namespace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder")
-    parser.add_argument("--dataset", default="phantom")
-    parser.add_argument("--shots", type=int, default=4)
+    parser.add_argument("--dataset", default="phantom", help="name of a data set")
+    parser.add_argument("--shots", type=int, default=4, help="images a class")
     args = parser.parse_args()
     torch.set_num_threads(1)
     known = sorted(m.__name__ for m in methods() if not m.trains and m.__module__.startswith("trainers."))

@@ -7,7 +7,6 @@ and all, forward and, where prompts need it, backward. The optimiser's step is n
 parameters together.
 """
 
-import argparse
 import contextlib
 import io
 import sys
@@ -20,6 +19,7 @@ from types import SimpleNamespace
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import toolbox  # noqa: F401  mends torchvision, and so comes before it
+from toolbox.parser import Parser
 
 # isort: split
 
@@ -149,9 +149,9 @@ def tower(model: PromptedCLIP, images: Tensor, precision: Precision, train: bool
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--precision", default="fp32", help="fp32, bf16, fp16 or amp")
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=4, help="images a step")
     parser.add_argument("--dataset", default="kvasir", help="whose class names")
     parser.add_argument("--names", action="store_true", help="also each method's operations by name")
     args = parser.parse_args()

@@ -6,7 +6,6 @@ then, and have no step of this kind. Times are processor time, the least of a fe
 `python -m trainers.list` shows.
 """
 
-import argparse
 import contextlib
 import io
 import sys
@@ -29,6 +28,7 @@ from datasets.facts import find
 from speed.launches import build, random_rows, test_batch, training_step
 from speed.shapes import VIT_B16
 from toolbox.files import atomic_json
+from toolbox.parser import Parser
 from trainers.base import PromptTrainer
 from trainers.golden.compare import by_recorded_name, differences
 from trainers.life.config import methods
@@ -66,9 +66,9 @@ def tolerance_reached(known: list[type[PromptTrainer]]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser = Parser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=4, help="images a step")
+    parser.add_argument("--repeats", type=int, default=2, help="steps, of which the quickest counts")
     parser.add_argument("--out", type=Path, help=f"write the figures, for example into {MEASURED.name} of trainers/")
     args = parser.parse_args()
     torch.manual_seed(0)

@@ -31,6 +31,7 @@ from tabulate import tabulate
 from speed import runs
 from toolbox.command import run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 EVERY_STEP = ("TRAIN.PRINT_FREQ", "1")
 
@@ -88,7 +89,7 @@ def measured(world: runs.World, output: str, words: list[str]) -> tuple[list[flo
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = Parser(description=__doc__, raw=True)
     p.add_argument("--reference", required=True, help="FILE:NAME, the trainer NAME of a checkout's file")
     p.add_argument("--config-file", type=Path, required=True, help="its own configuration")
     p.add_argument("--plugin", action="append", default=[], help="to import first; one may make .cuda() harmless")

@@ -4,7 +4,6 @@ Nothing of the checkout is overwritten: configurations that it has under the sam
 stops everything before the first copy. --dry-run says what would be done, --undo takes it all away again.
 """
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from toolbox.command import run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, check_writable
+from toolbox.parser import Parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
@@ -48,7 +48,7 @@ Then `python train.py --trainer CILMP ...` runs there: docs/use-with-dassl.md ha
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The command."""
-    p = argparse.ArgumentParser(prog="python -m toolbox.install", description=__doc__.partition("\n")[0])
+    p = Parser(prog="python -m toolbox.install", description=__doc__.partition("\n")[0])
     p.add_argument("checkout", type=Path, help="root of the checkout, where its train.py is")
     p.add_argument("--dry-run", action="store_true", help="say what would be done")
     p.add_argument("--undo", action="store_true", help="take away what was copied and has not been changed since")

@@ -1,6 +1,5 @@
 """The methods and their options: `python -m trainers.list`, or with a method's name all that can be set of it."""
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from tabulate import tabulate
 from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.options import Option, default_of
+from toolbox.parser import Parser
 from toolbox.plain import read_yaml
 from trainers.base import PromptTrainer
 from trainers.life.config import methods
@@ -20,7 +20,7 @@ from trainers.life.keys import PREC
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program("python -m trainers.list"), description=__doc__)
+    parser = Parser(prog=program("python -m trainers.list"), description=__doc__)
     parser.add_argument("method", nargs="?", help="print this method's options")
     parser.add_argument("--short", action="store_true", help="a line a method")
     parser.add_argument("--markdown", action="store_true", help="all tables as docs/methods.md has them")

@@ -1,6 +1,5 @@
 """The backbones known by name: `python -m vlm.list`. Any other open_clip or Hugging Face CLIP can be given by its address."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from tabulate import tabulate
 import toolbox  # noqa: F401  finds or supplies clip
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 from vlm.loading import conch, hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.loading.presets import Preset, find, presets
 
@@ -61,7 +61,7 @@ def facts(name: str) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program("python -m vlm.list"), description=__doc__)
+    parser = Parser(prog=program("python -m vlm.list"), description=__doc__)
     parser.add_argument("name", nargs="?", help="show all that is known of one backbone")
     name = parser.parse_args(argv).name
     print(facts(name) if name else table())

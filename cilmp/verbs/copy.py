@@ -1,19 +1,19 @@
 """Copy a configuration or plan that comes with the project, to change it."""
 
-import argparse
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from cilmp.forward import door
 from toolbox.errors import UserError, nearest
+from toolbox.parser import Parser
 
 EXAMPLES = ("CILMP/small_clip my_cilmp.yaml", "realistic my_plan.yaml")
 
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=f"{door()} copy", description=__doc__)
+    parser = Parser(prog=f"{door()} copy", description=__doc__)
     parser.add_argument("config", metavar="CONFIG", help="METHOD/STEM or a plan: see `list configs` and `list plans`")
     parser.add_argument("file", type=Path, metavar="FILE", help="where to; it must not be there yet")
     args = parser.parse_args(argv)

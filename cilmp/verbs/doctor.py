@@ -1,6 +1,5 @@
 """What is installed here, which host, GPU and hub there are, what would be downloaded, and what to type next."""
 
-import argparse
 import importlib.metadata
 import os
 import platform
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from cilmp import __version__
 from cilmp.forward import door
+from toolbox.parser import Parser
 
 EXAMPLES = ("", "--root DATA")
 NEEDED = ("torch", "torchvision", "open_clip_torch", "transformers", "numpy", "scikit-learn", "safetensors", "yacs")
@@ -19,7 +19,7 @@ EXTRA = {"ray": "--engine ray", "submitit": "--engine slurm", "pydicom": "DICOM 
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code: 1 where something needed is missing."""
-    parser = argparse.ArgumentParser(prog=f"{door()} doctor", description=__doc__)
+    parser = Parser(prog=f"{door()} doctor", description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: data)")
     args = parser.parse_args(argv)
     missing = [name for name in NEEDED if _version(name) is None]

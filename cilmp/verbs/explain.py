@@ -9,7 +9,6 @@ intervention moves each class's rows: |h' - h| / |h|, mean over images. Files th
 the exit code then is 1.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from cilmp.opening import images_and_run
 from toolbox.errors import UserError
 from toolbox.files import check_writable
 from toolbox.names import OwnNames
+from toolbox.parser import Parser
 from toolbox.words import shown
 
 if TYPE_CHECKING:
@@ -32,12 +32,10 @@ WORDS_IMAGES = 64
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cilmp explain", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m cilmp explain", description=__doc__, raw=True)
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished training run")
-    add("images", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER")
+    add("images", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders with images at any depth")
     add("--class", dest="classname", help="explain this class instead of the predicted one")
     add("--out", type=Path, help="folder for the pictures (default: RUN/explanations)")
     add("--words", action="store_true", help="nearest words and movement of rows instead of pictures")

@@ -4,11 +4,11 @@ It is compared with the run on 32 images before it is kept. Beside it lies a JSO
 which are in the file's own metadata too. Methods whose prompts depend on the image take one image at a time.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from cilmp.forward import door
+from toolbox.parser import Parser
 
 EXAMPLES = ("output/.../seed1 --to onnx", "output/.../seed1 --to torchscript --out model.pt")
 KINDS = ("onnx", "torchscript", "pt2")
@@ -16,9 +16,7 @@ KINDS = ("onnx", "torchscript", "pt2")
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=f"{door()} export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=f"{door()} export", description=__doc__, raw=True)
     add = parser.add_argument
     add("run", metavar="RUN", help="output folder of a finished training run, or hub:ORG/NAME")
     add("--to", required=True, choices=KINDS, help="onnx needs the extra `export`")

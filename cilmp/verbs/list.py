@@ -1,17 +1,17 @@
 """What there is, a line each: methods, backbones, datasets, llms, configs or plans."""
 
-import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cilmp.forward import door
+from toolbox.parser import Parser
 
 EXAMPLES = ("methods", "configs CILMP")
 
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=f"{door()} list", description=__doc__)
+    parser = Parser(prog=f"{door()} list", description=__doc__)
     parser.add_argument("what", choices=KINDS, help="what to list")
     parser.add_argument("name", nargs="?", default="", help="configs: of this method alone")
     args = parser.parse_args(argv)

@@ -24,6 +24,7 @@ from cilmp.answers import Answer, Answers, add_arguments, check
 from cilmp.opening import images_and_run
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, atomic_path, check_writable
+from toolbox.parser import Parser
 from toolbox.plain import parse_json
 from toolbox.words import cell, file_text, shown
 
@@ -141,12 +142,10 @@ def _line(path: Path, answer: Answer, classnames: list[str]) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m cilmp predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m cilmp predict", description=__doc__, raw=True)
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished training run")
-    add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
+    add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders with images at any depth")
     add("--classes", default="", help='other classes, separated by ";" (underscores stand for spaces)')
     add("--load-epoch", type=int, help="the weights after this many epochs, instead of the last or best")
     add("--batch-size", type=int, default=32, help="images at a time (default: 32)")

@@ -6,11 +6,11 @@ Research use only. It listens on this machine alone unless --host says otherwise
 is sent is not kept. Needs the extra `serve` (pip install starlette uvicorn).
 """
 
-import argparse
 from collections.abc import Sequence
 
 from cilmp.forward import door
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 EXAMPLES = ("output/.../seed1", "output/.../seed1 --coverage 0.9 --port 8080")
 HERE = "127.0.0.1"
@@ -18,9 +18,7 @@ HERE = "127.0.0.1"
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code when the server is stopped."""
-    parser = argparse.ArgumentParser(
-        prog=f"{door()} serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=f"{door()} serve", description=__doc__, raw=True)
     add = parser.add_argument
     add("run", metavar="RUN", help="output folder of a finished training run, or hub:ORG/NAME")
     add("--coverage", type=float, help="sets that hold the true class so often; the run must be calibrated for it")

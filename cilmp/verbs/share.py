@@ -4,20 +4,18 @@
 the frozen CLIP is not in it. On the hub it is private at first.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from cilmp.forward import door
+from toolbox.parser import Parser
 
 EXAMPLES = ("output/.../seed1 --to handed_on/", "output/.../seed1 --to hub:ORG/NAME")
 
 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog=f"{door()} share", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog=f"{door()} share", description=__doc__, raw=True)
     add = parser.add_argument
     add("run", type=Path, metavar="RUN", help="output folder of a finished training run")
     add("--to", required=True, metavar="FOLDER|hub:ORG/NAME", help="a new folder, or a repository of the hub")

@@ -9,6 +9,7 @@ import numpy as np
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_json, check_writable, writable
+from toolbox.parser import Parser
 
 from ..contain import find_faulty
 from ..facts import Facts, find_or_own
@@ -24,7 +25,7 @@ from .sheet import contact_sheet
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog=program("python -m datasets.check"), description=__doc__)
+    p = Parser(prog=program("python -m datasets.check"), description=__doc__)
     p.add_argument("name", help="a data set (python -m cilmp data list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
     p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")

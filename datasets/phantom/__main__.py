@@ -4,7 +4,6 @@
 from which the rows are then to be made anew (scripts/prepare/new_world.sh does both).
 """
 
-import argparse
 from pathlib import Path
 
 import yaml
@@ -14,18 +13,17 @@ from datasets.phantom.world import WORLD, World, draw_world
 from toolbox.command import run_command
 from toolbox.errors import UserError
 from toolbox.files import atomic_text
+from toolbox.parser import Parser
 
 DESCRIPTIONS = Path(__file__).resolve().parents[2] / "llm" / "descriptions"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m datasets.phantom", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(prog="python -m datasets.phantom", description=__doc__, raw=True)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--root", help="data folder; the phantom goes into its sub-folder of that name")
     what.add_argument("--world", type=int, metavar="SEED", help="draw other kinds of cell for `phantom`")
-    parser.add_argument("--name", choices=list(PHANTOMS), default="phantom")
+    parser.add_argument("--name", choices=list(PHANTOMS), default="phantom", help="which phantom")
     args = parser.parse_args()
     if args.root:
         print(ensure_phantom(args.root, args.name))

@@ -4,6 +4,7 @@ import argparse
 
 from toolbox.command import program
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 from ..groups import group_finder
 from .assemble import SHARES
@@ -21,12 +22,19 @@ _ONLY = {  # options that other data sets have no use for
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog=program("python -m datasets.prepare"), description=description)
+    p = Parser(prog=program("python -m datasets.prepare"), description=description)
     p.add_argument("name", help="a data set (python -m cilmp data list), medmnist:NAME, or your own: folders, csv")
     p.add_argument("--raw", nargs="+", default=[], help="the download: a folder, or zip archives")
     p.add_argument("--root", required=True, help="data root, where the data set's folder is made")
     p.add_argument("--seed", type=int, default=1, help="seed of the division where there is no official one")
-    p.add_argument("--shares", type=float, nargs=3, default=SHARES, metavar=("TRAIN", "VAL", "TEST"))
+    p.add_argument(
+        "--shares",
+        type=float,
+        nargs=3,
+        default=SHARES,
+        metavar=("TRAIN", "VAL", "TEST"),
+        help="shares of the parts where there is no official division",
+    )
     p.add_argument(
         "--images", choices=PLACINGS, default="link", help="hard links (or copies, across disks), copies, symlinks"
     )

@@ -19,6 +19,7 @@ from llm.sentences.reference import read_reference
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.names import safe_name
+from toolbox.parser import Parser
 
 if TYPE_CHECKING:
     from llm.models import LanguageModel
@@ -29,7 +30,7 @@ SHORTEST = 3  # words
 
 def parser() -> argparse.ArgumentParser:
     """Command line of `python -m llm.sentences`."""
-    p = argparse.ArgumentParser(prog=program("python -m llm.sentences"), description=__doc__.split(": ", 1)[1])
+    p = Parser(prog=program("python -m llm.sentences"), description=__doc__.split(": ", 1)[1])
     who = p.add_mutually_exclusive_group(required=True)
     who.add_argument("--model", help=f"hub name, folder, or preset of a decoder: {', '.join(preset_names())}")
     who.add_argument("--reference", type=Path, help="checkout of BiomedCoOp, or its trainers/prompt_templates.py")
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--name", help="name of the data set for --classes and --split")
     p.add_argument("--modality", help="put into the question (default: the data set's)")
     p.add_argument("--count", type=int, default=30, help="sentences a class")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="seed of answers that are sampled")
     p.add_argument("--device", default="auto", help="auto (all GPUs there are), cpu, cuda, cuda:1")
     p.add_argument("--output", type=Path, help="folder of the files (default: output/llm/sentences/<model>)")
     p.add_argument("--overwrite", action="store_true", help="make a file again that is already there")

@@ -16,6 +16,7 @@ from benchmark.jobs import Job
 from benchmark.progress import Live, table
 from benchmark.watching import Watch
 from tests.benchmark.runs_on_disk import write_run
+from tests.benchmark.test_terminal import COLOUR
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = "epoch [{}/20] batch [{}/16] time 0.1 (0.1) data 0.0 (0.0) loss {} (0.9) acc 50.0 (50.0) lr 2e-3 eta 0:01\n"
@@ -104,7 +105,7 @@ def test_a_terminal_shows_the_table_while_runs_are_made(configs, tmp_path):
     reader, terminal = os.openpty()
     words = ["few_shot", "--methods", "CoOp", "ZeroshotCLIP", "--seeds", "1", "2", "--configs", str(configs)]
     words += ["--runner", "tests.benchmark.runs_on_disk:run", "--workers", "1"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "80"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "80"}
     command = [sys.executable, "-m", "benchmark.run", *words]
     sweep = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
@@ -119,3 +120,4 @@ def test_a_terminal_shows_the_table_while_runs_are_made(configs, tmp_path):
     text = said.decode()
     assert "0/2" in text and re.search(r"[0-4]/4 runs, 0:\d\d so far", text)
     assert text.count("[4/4]") == 1
+    assert not COLOUR.search(text)

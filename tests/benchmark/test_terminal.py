@@ -1,7 +1,11 @@
 """Tables on terminals of any width: no number and no head is broken in two."""
 
 import io
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -9,6 +13,8 @@ from rich.console import Console
 from benchmark.tables import Cell, Table
 from benchmark.terminal import SHORT, print_table
 
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*[349]\d")
+ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ["Accuracy", "Macro-F1", "Balanced acc.", "AUC", "Kappa", "ECE"]
 LABELS = ["ZeroshotCLIP", "CILMP (shuffled rows)", "a method of a very long name, longer than a terminal is wide" * 2]
 
@@ -43,3 +49,13 @@ def test_each_part_has_the_methods():
     lines = printed(40)
     parts = sum(line.startswith("Method") for line in lines)
     assert parts > 1 and sum(line.startswith("ZeroshotCLIP") for line in lines) == parts
+
+
+def test_there_is_no_colour_to_switch_off(base2new, tmp_path):
+    """https://no-color.org: NO_COLOR holds, for bold is the only style, on what takes itself for a terminal of many colours."""
+    environment = {**os.environ, "FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "80", "PYTHONPATH": str(ROOT)}
+    environment.pop("NO_COLOR", None)
+    command = [sys.executable, "-m", "benchmark.report", str(base2new), "--out", str(tmp_path / "out")]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "CILMP" in said and "\x1b[1m" in said
+    assert not COLOUR.search(said)

@@ -6,20 +6,20 @@ too, and the others are compared all the same. The exit code is 0 if all are wit
 could not be compared.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
+from toolbox.parser import Parser
 
 WITHIN, DIFFERENT, NOT_COMPARED = range(3)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program("python -m trainers.golden"), description=__doc__.splitlines()[0])
-    parser.add_argument("files", nargs="+", metavar="FILE.npz")
+    parser = Parser(prog=program("python -m trainers.golden"), description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recordings")
     files = parser.parse_args(argv).files
     from trainers.golden.compare import by_recorded_name  # only now: methods take seconds
     from trainers.golden.programs import PROGRAMS

@@ -3,7 +3,6 @@
 Zero-shot accuracy with the classes' names (jargon), with plain descriptions, and a linear probe on the image features.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from datasets.phantom import PHANTOMS, TEMPLATES, Phantom
 from toolbox.command import run_command
+from toolbox.parser import Parser
 from vlm.small_clip import WEIGHTS, state_dict
 from vlm.small_clip.architecture import MEAN, STD, build
 
@@ -66,9 +66,9 @@ def halves(image: Tensor, text: Tensor, labels: np.ndarray) -> tuple[float, floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m vlm.small_clip.evaluate", description=__doc__.split(":")[0])
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
-    parser.add_argument("--dataset", choices=list(PHANTOMS), default="phantom")
+    parser = Parser(prog="python -m vlm.small_clip.evaluate", description=__doc__.split(":")[0])
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="weights to test")
+    parser.add_argument("--dataset", choices=list(PHANTOMS), default="phantom", help="which phantom")
     args = parser.parse_args()
     model, phantom = load(args.weights), PHANTOMS[args.dataset]
     parts, names, words = phantom.parts, list(phantom.classnames), phantom.plain()

@@ -7,7 +7,6 @@ parameters say of which, and the targets of the contrastive loss are spread even
 towers are asked for each fact by itself (`objective.FactHeads`), which saves most of the time.
 """
 
-import argparse
 import math
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from toolbox.command import run_command
 from toolbox.files import atomic_write
+from toolbox.parser import Parser
 from vlm.small_clip import WEIGHTS
 from vlm.small_clip.architecture import CONTEXT, EMBED, MEAN, STD, VISION, VOCABULARY, build
 from vlm.small_clip.captions import all_words, caption, facts
@@ -143,13 +143,13 @@ def save(model: torch.nn.Module, ids: list[int], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m vlm.small_clip.train", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m vlm.small_clip.train", description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write (default: the committed weights)")
     parser.add_argument("--images", type=int, default=16000, help="cells drawn to learn from (default: 16000)")
     parser.add_argument("--steps", type=int, default=2000, help="steps (default: 2000)")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--batch", type=int, default=64, help="images a step")
+    parser.add_argument("--lr", type=float, default=1e-3, help="learning rate")
+    parser.add_argument("--seed", type=int, default=SEED, help="of weights and drawings")
     parser.add_argument("--threads", type=int, default=2, help="processes that draw, threads that train (default: 2)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)

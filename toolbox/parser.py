@@ -1,0 +1,26 @@
+"""Command lines whose help shows the default of every option that has one worth knowing."""
+
+import argparse
+from typing import Any
+
+
+class _Help(argparse.HelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        shown = action.default not in (None, False, "", argparse.SUPPRESS) and action.default != []
+        return f"{text} (default: %(default)s)" if shown and "default" not in text else text
+
+
+class _RawHelp(_Help, argparse.RawDescriptionHelpFormatter):
+    pass
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's own.
+
+    Args:
+        raw: lines of the description stand as they are written.
+    """
+
+    def __init__(self, *arguments: Any, raw: bool = False, **options: Any) -> None:
+        super().__init__(*arguments, formatter_class=_RawHelp if raw else _Help, **options)
