@@ -44,7 +44,7 @@ def registry_name(name: str) -> str:
 
 
 def register() -> None:
-    """Register all classes with Dassl, under Dassl's names and their config names."""
+    """Register all classes with Dassl, under Dassl's names and their config names, where a checkout has none of that name."""
     for facts in FACTS.values():
         base = DrawnDataset if facts.synthetic else MedicalDataset
         for name in {facts.name, facts.dassl_name}:
@@ -53,7 +53,10 @@ def register() -> None:
 
 
 def _register(name: str, base: type, members: dict) -> None:
-    DATASET_REGISTRY.register(type(name, (base,), members), force=True)
+    if name in DATASET_REGISTRY.registered_names():
+        print(f"{name} is the data set of {DATASET_REGISTRY.get(name).__module__}, registered before")
+        return
+    DATASET_REGISTRY.register(type(name, (base,), members))
 
 
 register()

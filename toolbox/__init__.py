@@ -6,7 +6,8 @@ Import this package before any of the three. It does nothing until one of them i
   lead to the current ones (`toolbox.mend.mend_amp`);
 - `dassl` is stock Dassl where it can be found (environment variable DASSL_HOME, or already importable), mended at run
   time for current versions (`toolbox.mend.mend_dassl`); otherwise it is `toolbox/dassl`, with the same public interface;
-- `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`.
+- `clip` is the user's own where it can be imported; otherwise it is `toolbox/clip`;
+- `open_clip` is the installed one, also where a folder of the checkout has that name (`toolbox.mend.mend_open_clip`).
 """
 
 import importlib
@@ -43,6 +44,12 @@ def _mend_torch() -> None:
     mend_amp()
 
 
+def _mend_open_clip() -> None:
+    from toolbox.mend.mend_open_clip import mend_open_clip
+
+    mend_open_clip()
+
+
 def _find(name: str) -> None:
     importlib.import_module("torchvision")
     from toolbox.mend import find_host
@@ -56,5 +63,6 @@ def _find(name: str) -> None:
 
 
 before_import("torchvision", _mend_torch)
+before_import("open_clip", _mend_open_clip)
 for _name in ("dassl", "clip"):
     before_import(_name, partial(_find, _name))

@@ -1,5 +1,8 @@
 """`python -m toolbox.install`: into a checkout, without overwriting, and out again."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,18 +56,72 @@ def test_a_dry_run_changes_nothing(checkout, capsys):
     assert "files would go into" in capsys.readouterr().out and held(checkout) == THEIRS
 
 
-def test_a_file_of_theirs_stops_it_before_the_first_copy(checkout):
-    (checkout / "trainers/base.py").write_text("DePT has one")
-    with pytest.raises(UserError, match=r"trainers/base\.py, which would be overwritten: nothing was copied"):
-        main([str(checkout)])
-    assert held(checkout) == THEIRS | {"trainers/base.py": "DePT has one"}
+def imports(checkout: Path, code: str) -> str:
+    """What the code prints in the checkout, which imports nothing from here but what was copied."""
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "DASSL_HOME")}
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, '')\n{code}"]
+    return subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_folder_that_hides_a_package_is_refused(checkout):
-    (checkout / "open_clip").mkdir()
-    with pytest.raises(UserError, match="open_clip/, which Python would take for the package"):
+def test_a_module_whose_place_is_taken_gets_another_name(checkout, capsys):
+    """DePT has a trainers/base.py."""
+    (checkout / "trainers/base.py").write_text("WHOSE = 'theirs'")
+    main([str(checkout)])
+    assert "yours stays: trainers/base.py (ours goes to trainers/cilmp_base.py)" in capsys.readouterr().out
+    assert (checkout / "trainers/base.py").read_text() == "WHOSE = 'theirs'"
+    said = imports(
+        checkout,
+        "import toolbox, trainers.cilmp, trainers.base\n"
+        "from trainers.life import config, saved\n"
+        "print(trainers.base.WHOSE, trainers.cilmp.CILMP.__mro__[1].__module__, trainers.cilmp.__file__)",
+    )
+    assert said.split()[:2] == ["theirs", "trainers.cilmp_base"]
+    assert Path(said.split()[2]).parent == checkout / "trainers"
+    main([str(checkout), "--undo"])
+    assert held(checkout).keys() - {name for name in held(checkout) if "__pycache__" in name} == {
+        *THEIRS,
+        "trainers/base.py",
+    }
+
+
+def test_a_folder_open_clip_hides_nothing(checkout):
+    """BiomedCoOp has one, with modules of its own."""
+    (checkout / "open_clip/src").mkdir(parents=True)
+    (checkout / "open_clip/__init__.py").touch()
+    (checkout / "open_clip/src/theirs.py").write_text("WHOSE = 'theirs'")
+    main([str(checkout)])
+    code = "import toolbox, open_clip, open_clip.src.theirs as t; print(t.WHOSE, callable(open_clip.create_model))"
+    assert imports(checkout, code).split() == ["theirs", "True"]
+
+
+def test_their_data_set_of_the_same_name_stays_theirs(checkout):
+    main([str(checkout)])
+    code = """
+import toolbox
+from dassl.data.datasets import DATASET_REGISTRY
+@DATASET_REGISTRY.register()
+class BUSI: pass
+import datasets.readers
+print(DATASET_REGISTRY.get("BUSI") is BUSI, DATASET_REGISTRY.get("kvasir").__name__)
+"""
+    said = imports(checkout, code)
+    assert "BUSI is the data set of __main__, registered before" in said and said.split()[-2:] == ["True", "kvasir"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("trainers/cilmp.py", "has a CILMP of its own, trainers/cilmp.py"),
+        ("vlm.py", "has vlm.py, which a folder of that name would hide"),
+        ("datasets/facts/cilmp.yaml", "datasets/facts/cilmp.yaml, which would be overwritten: nothing was copied"),
+    ],
+)
+def test_what_leaves_no_place_stops_it_before_the_first_copy(checkout, name, says):
+    (checkout / name).parent.mkdir(exist_ok=True)
+    (checkout / name).write_text("theirs")
+    with pytest.raises(UserError, match=says):
         main([str(checkout)])
-    assert held(checkout) == THEIRS
+    assert held(checkout) == THEIRS | {name: "theirs"}
 
 
 def test_other_folders_are_refused(tmp_path):

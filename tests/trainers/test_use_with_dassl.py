@@ -137,6 +137,7 @@ def checkout(tmp_path_factory) -> Path:
     copying[-1] = copying[-1].replace("python", shlex.quote(sys.executable))
     subprocess.run(["bash", "-ec", "\n".join(copying)], cwd=folder, check=True)
     imports, call = blocks("python")
+    call = "\n" + call.partition("# yours\n")[2]
     start, after, rest = (imports + TRAIN).partition("\n\ndef main")
     (folder / "train.py").write_text(start + call + after + rest)
     return folder
