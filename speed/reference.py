@@ -38,7 +38,9 @@ EVERY_STEP = ("TRAIN.PRINT_FREQ", "1")
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    scale = replace(runs.TOY if args.toy else runs.PUBLISHED, batch=args.batch, images=args.batch * args.steps)
+    scale = replace(
+        runs.TOY if args.toy else runs.PUBLISHED, batch=args.batch, images=max(args.batch * args.steps, len(runs.NAMES))
+    )
     with tempfile.TemporaryDirectory() as folder:
         found = beside(runs.World(folder, args.device, scale), args)
     print(tabulate(found, headers="keys", floatfmt=".3g"))
