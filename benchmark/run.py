@@ -240,7 +240,12 @@ def parser() -> argparse.ArgumentParser:
         help="eval: folder of the trained run, the one that holds seed1, ... (default: that of few_shot or full)",
     )
     add("--opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for every run; must come last")
-    add("--configs", type=Path, default=Configs().folder, help="another folder of configurations (default: the project's)")
+    add(
+        "--configs",
+        type=Path,
+        default=Configs().folder,
+        help="another folder of configurations (default: the project's)",
+    )
     add("--runner", default=RUNNER, help=argparse.SUPPRESS)
     add(
         "--check",
