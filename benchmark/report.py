@@ -149,7 +149,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folders", nargs="+", type=Path, help="folders with runs, at any depth")
     add("--format", choices=FORMATS, default="terminal", help="what is printed; the files are always written")
-    add("--metrics", nargs="+", choices=list(METRICS), default=[], help="metrics printed (files hold all)")
+    add(
+        "--metrics",
+        nargs="+",
+        choices=list(METRICS),
+        default=[],
+        help="metrics printed; files hold all (default: accuracy, or balanced where draws are not)",
+    )
     add("--cost", action="store_true", help="print parameters, times and memory too")
     add("--ci95", action="store_true", help="95%% interval of the mean over seeds (Student's t) instead of std")
     add("--subject", help="method compared with the best baseline (default: CILMP, else the best)")

@@ -29,7 +29,7 @@ from benchmark.protocols import jobs_of, with_every_method
 from benchmark.stopping import told_in_one_line
 from benchmark.unfinished import PageAsRunsFinish
 from benchmark.watching import Watch
-from datasets.quotas import DRAWS
+from datasets.quotas import COOP, DRAWS
 from toolbox.command import program, run_command
 from toolbox.cores import usable_cores
 from toolbox.errors import UserError
@@ -212,23 +212,40 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--methods",
         nargs="+",
-        help="names of configs/trainers, METHOD:VARIANT of a plan, PATH:NAME of others; all: every one that can be run",
+        help="names of configs/trainers, METHOD:VARIANT of a plan, PATH:NAME of others; all: every one that can be run "
+        f"(default: {' '.join(Plan.methods)})",
     )
     add("--plugin-config", nargs="+", help="files with configuration keys of others' trainers")
     add(
-        "--datasets", nargs="+", help="names of configs/datasets, or folders of the data folder with <name>/<name>.json"
+        "--datasets",
+        nargs="+",
+        help="names of configs/datasets, or folders of the data folder with <name>/<name>.json "
+        f"(default: {' '.join(Plan.datasets)})",
     )
-    add("--seeds", nargs="+", help="numbers, or a range such as 1..20")
+    add("--seeds", nargs="+", help=f"numbers, or a range such as 1..20 (default: {' '.join(map(str, Plan.seeds))})")
     add("--shots", nargs="+", type=int, help="images a class (default: 16, of the phantom 4)")
-    add("--draw", nargs="+", help=f"few-shot draws: {', '.join(DRAWS)} (docs/realistic.md)")
-    add("--backbone", help="the CLIP (default: small_clip)")
-    add("--root", type=Path, help="the data folder (default: data)")
-    add("--output", type=Path, help="where runs are written (default: output)")
-    add("--cfg", nargs="+", help="stem of the methods' configuration file, or METHOD=STEM for one of them")
-    add("--targets", nargs="+", help="cross_dataset: the data sets to test on")
-    add("--model-dir", type=Path, help="eval: folder of the trained run, the one that holds seed1, seed2, ...")
+    add("--draw", nargs="+", help=f"few-shot draws: {', '.join(DRAWS)} (docs/realistic.md; default: {COOP})")
+    add("--backbone", help=f"the CLIP (default: {Plan.backbone})")
+    add("--root", type=Path, help=f"the data folder (default: {Plan.root})")
+    add("--output", type=Path, help=f"where runs are written (default: {Plan.output})")
+    add(
+        "--cfg",
+        nargs="+",
+        help="stem of the methods' configuration file, or METHOD=STEM for one of them (default: as the backbone asks)",
+    )
+    add("--targets", nargs="+", help="cross_dataset: the data sets to test on (default: all others that are there)")
+    add(
+        "--model-dir",
+        type=Path,
+        help="eval: folder of the trained run, the one that holds seed1, ... (default: that of few_shot or full)",
+    )
     add("--opts", nargs=argparse.REMAINDER, help="KEY VALUE ... for every run; must come last")
-    add("--configs", type=Path, default=Configs().folder, help="another folder of configurations")
+    add(
+        "--configs",
+        type=Path,
+        default=Configs().folder,
+        help="another folder of configurations (default: the project's)",
+    )
     add("--runner", default=RUNNER, help=argparse.SUPPRESS)
     add(
         "--check",

@@ -32,10 +32,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--name", help="name of the data set for --classes and --split")
     p.add_argument("--modality", help='put into the question: "In a {modality} image, ..." (default: the data set\'s)')
     p.add_argument("--question", help="question of your own with {class} in it, and {article} {modality} if you like")
-    p.add_argument("--answer", choices=ANSWERS, help="who answers: the model, the written descriptions, or nobody")
+    p.add_argument(
+        "--answer",
+        choices=ANSWERS,
+        help="who answers: the model, the written descriptions, or nobody (default: as the model can)",
+    )
     p.add_argument("--answers", type=Path, help="YAML file with `classes: {name: text}`: descriptions of your own")
     p.add_argument(
-        "--pooling", choices=POOLINGS, help="last token (the paper), mean over the answer's tokens, or all tokens"
+        "--pooling",
+        choices=POOLINGS,
+        help="last token (the paper's), mean over the answer's tokens, or all tokens (default: as suits the model)",
     )
     p.add_argument("--layers", default="all", help="layers to keep, from 1: all, or 1-8,16,-1 (the last)")
     p.add_argument("--max-new-tokens", type=int, default=256, help="longest answer the model may write")
@@ -43,10 +49,22 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0, help="seed of answers that are sampled")
     p.add_argument("--batch-size", type=int, default=4, help="prompts at a time")
     p.add_argument("--dtype", default="auto", choices=["auto", *DTYPES], help="number type of the model")
-    p.add_argument("--quantize", default="", choices=["", "8bit", "4bit"], help="load smaller, by bitsandbytes")
+    p.add_argument(
+        "--quantize",
+        default="",
+        choices=["", "8bit", "4bit"],
+        metavar="8bit|4bit",
+        help="load smaller, by bitsandbytes",
+    )
     p.add_argument("--device", default="auto", help="auto (all GPUs there are), cpu, cuda, cuda:1")
     p.add_argument("--revision", help="commit, branch or tag on the hub")
-    p.add_argument("--kind", default="", choices=["", "causal", "encoder"], help="if it cannot be told from the model")
+    p.add_argument(
+        "--kind",
+        default="",
+        choices=["", "causal", "encoder"],
+        metavar="causal|encoder",
+        help="if the model does not say",
+    )
     p.add_argument("--trust-remote-code", action="store_true", help="run Python code that comes with the model")
     p.add_argument(
         "--output", type=Path, help="file, or folder for several (default: output/llm/<model>/<name>.safetensors)"
@@ -54,7 +72,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--store-dtype", default="float16", choices=DTYPES, help="number type of the rows in the file")
     p.add_argument("--overwrite", action="store_true", help="make a file again that is already there")
     p.add_argument(
-        "--date", default=datetime.datetime.now(datetime.timezone.utc).date().isoformat(), help="date to record"
+        "--date",
+        default=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        help="date to record (default: today)",
     )
     return p
 

@@ -6,9 +6,11 @@ from typing import Any
 
 class _Help(argparse.HelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
-        text = action.help or ""
-        shown = action.default not in (None, False, "", argparse.SUPPRESS) and action.default != []
-        return f"{text} (default: %(default)s)" if shown and "default" not in text else text
+        text, default = action.help or "", action.default
+        if "default" in text or default is None or default is False or default in ("", [], argparse.SUPPRESS):
+            return text
+        typed = " ".join(map(str, default)) if isinstance(default, list | tuple) else str(default)
+        return f"{text} (default: {typed.replace('%', '%%')})"
 
 
 class _RawHelp(_Help, argparse.RawDescriptionHelpFormatter):

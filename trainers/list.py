@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
@@ -13,9 +14,9 @@ from toolbox.errors import UserError, nearest
 from toolbox.options import Option, default_of
 from toolbox.parser import Parser
 from toolbox.plain import read_yaml
-from trainers.base import PromptTrainer
-from trainers.life.config import methods
-from trainers.life.keys import PREC
+
+if TYPE_CHECKING:  # the help does not wait for torch
+    from trainers.base import PromptTrainer
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,12 +45,14 @@ FACTS, MEASURED = Path(__file__).with_name("facts.yaml"), Path(__file__).with_na
 HEADERS = ("key", "default", "what", "allowed")
 
 
-def by_name() -> dict[str, type[PromptTrainer]]:
+def by_name() -> dict[str, type["PromptTrainer"]]:
     """All methods of the project by name, in alphabetical order."""
+    from trainers.life.config import methods
+
     return {method.__name__: method for method in sorted(methods(), key=lambda m: m.__name__.lower())}
 
 
-def summary(method: type[PromptTrainer]) -> str:
+def summary(method: type["PromptTrainer"]) -> str:
     """The first sentence of the method's file."""
     sentence = (sys.modules[method.__module__].__doc__ or "").strip().partition("\n")[0].rstrip(".")
     return sentence.removeprefix(f"{method.__name__}: ")
@@ -105,8 +108,10 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(" | ".join(row).join(("| ", " |")) for row in (head, ("---",) * len(head), *rows))
 
 
-def option_rows(method: type[PromptTrainer]) -> list[tuple[str, str, str, str]]:
+def option_rows(method: type["PromptTrainer"]) -> list[tuple[str, str, str, str]]:
     """Key, default, sentence and range of each option."""
+    from trainers.life.keys import PREC
+
     rows = []
     for name, value in {**method.defaults, "PREC": PREC}.items():
         said = (value.help, value.allowed()) if isinstance(value, Option) else ("", "")

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-import toolbox  # noqa: F401  finds or supplies clip
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.parser import Parser
-from vlm.loading import conch, hub, huggingface, openai, openclip, pmcclip, unimed
 from vlm.loading.presets import Preset, find, presets
 
 
 def where(preset: Preset) -> Path | None:
     """The file with the backbone's weights on this machine; None if it would have to be fetched."""
+    from vlm.loading import conch, hub, huggingface, openai, openclip, pmcclip, unimed  # only now: this takes seconds
+
     kind, _, rest = preset.source.partition(":")
     if kind == "small_clip":
         from vlm.small_clip import WEIGHTS as path

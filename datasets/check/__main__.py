@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("name", help="a data set (python -m cilmp data list), or a folder below the root with a split file")
     p.add_argument("--root", required=True, help="data root")
     p.add_argument("--group-pattern", default="", help="regular expression that finds the patient in a file name")
-    p.add_argument("--out", default="", help="folder of the report; default: check/ in the data set's folder")
+    p.add_argument("--out", default="", help="folder of the report (default: check/ in the data set's folder)")
     return p
 
 

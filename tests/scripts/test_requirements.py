@@ -38,3 +38,9 @@ def test_every_locked_package_has_a_licence_in_the_docs():
     named = [name.strip("* ") for cell in cells for name in cell.split(",")]
     assert len(named) == len(set(named))
     assert set(pins("requirements-cpu.lock")) <= set(named)
+
+
+@pytest.mark.parametrize("file", ["requirements-docs.txt", "requirements-engines.txt"])
+def test_what_is_installed_apart_has_a_licence_in_the_docs_too(file):
+    text = (ROOT / "docs/licences.md").read_text().partition("## Weights")[0]
+    assert pins(file) and all(f" {name} (" in text.replace("\n", " ") for name in pins(file))
