@@ -199,6 +199,15 @@ def test_one_name_for_one_trainer(tmp_path):
         convert({"methods": [str(tmp_path / "both.py")]}, "here")
 
 
+def test_a_plan_has_files_that_every_run_imports_first(word):
+    given = {"methods": ["MaPLe", word], "seeds": 1, "plugin": ["cpu.py", "my_data.py"], "plugin_config": ["keys.yaml"]}
+    jobs = jobs_of(Plan(protocol="base2new", **convert(given, "here")), Configs())
+    first = ("--plugin", "cpu.py", "--plugin", "my_data.py")
+    assert {job.method: job.argv[4] for job in jobs} == {"MaPLe": "--root", "TheirCoOp": "--plugin"}
+    assert all(job.argv[:4] == first for job in jobs)
+    assert jobs[-1].argv[4:8] == ("--plugin", word, "--plugin-config", "keys.yaml")
+
+
 def test_a_plan_takes_its_file_and_its_configuration(word, checkout):
     plan = Plan(protocol="base2new", **convert({"methods": ["MaPLe", word], "seeds": 1}, "here"))
     assert plan.methods == ("MaPLe", "TheirCoOp")
