@@ -24,6 +24,8 @@ from tabulate import tabulate
 from speed import runs
 from speed.launches import build, launches, random_rows, tower, training_step
 from tests.oracles import cilmp as oracle
+from toolbox.command import run_command
+from toolbox.errors import UserError
 from toolbox.files import atomic_json
 from toolbox.parser import Parser
 from trainers.golden.compare import by_recorded_name, differences
@@ -157,6 +159,8 @@ def main() -> int:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="where it is measured")
     parser.add_argument("--toy", action="store_true", help="small sizes, to try the script itself")
     args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("torch sees no GPU here; --device cpu --toy tries the script itself")
     torch.backends.cudnn.allow_tf32 = False  # the recordings are float32
     card = torch.cuda.get_device_name() if args.device == "cuda" else "no GPU: the CPU"
     found: dict = {"device": card, "torch": torch.__version__, "toy": args.toy, "parts": {}, "failed": {}}
@@ -190,4 +194,4 @@ def write(found: dict, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

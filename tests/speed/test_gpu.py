@@ -3,7 +3,11 @@
 import json
 import sys
 
+import pytest
+import torch
+
 from speed import gpu, runs
+from toolbox.errors import UserError
 
 
 def test_parts_are_written_and_a_failure_stops_no_other(tmp_path, monkeypatch):
@@ -32,3 +36,11 @@ def test_steps_beside_their_towers(monkeypatch):
     assert all(row["kernels"] > 100 and row["eager ms"] > 0 and "graph ms" not in row for row in found)
     (plain,) = gpu.plain("cpu", runs.TOY)
     assert plain["plain ms"] > 0 and plain["here ms"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path / "out")])
+    with pytest.raises(UserError, match="torch sees no GPU"):
+        gpu.main()
+    assert not (tmp_path / "out").exists()
