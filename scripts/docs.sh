@@ -3,6 +3,7 @@
 [ -n "${BASH_VERSION:-}" ] || { echo "error: run it with bash: bash $0" >&2; exit 2; }
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib/env.sh"
+unset PYTHON # that of the project, which has no mkdocs
 CILMP_VENV=${CILMP_DOCS_VENV:-$ROOT/.venv-docs} use_python requirements-docs.txt
 rm -rf output/docs && mkdir -p output/docs
 cp -R docs/. CITATION.cff output/docs/

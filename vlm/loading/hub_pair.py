@@ -1,10 +1,11 @@
-"""Any image-text pair that transformers builds and that gives features of both: AltCLIP, Chinese CLIP, MetaCLIP 2, BLIP.
+"""Any image-text pair that transformers builds and that gives features of both: AltCLIP, Chinese CLIP, BLIP, ALIGN, FLAVA.
 
 Both towers are used as they were loaded: a context enters at the text tower's word embedding and nowhere else.
 """
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ def from_config(
         words = _word_embedding(model, config.text_config.vocab_size)
         vocabulary = hub_words(name, "", _positions(config), {}, fetch)
         text = PairText(model, words, vocabulary.encode("a")[0], vocabulary.start, vocabulary.end)
-        image, size = PairImage(model), config.vision_config.image_size
+        image, size = PairImage(model), _vision(config).image_size
         embed_dim = _tried(image, text, size, vocabulary)
     except (AttributeError, RuntimeError, StopIteration, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -85,7 +86,7 @@ def _tried(image: nn.Module, text: "PairText", size: int, vocabulary: Vocabulary
     if seen.dim() != 2 or seen.shape != read.shape:
         raise ValueError(f"features of {tuple(seen.shape)} and {tuple(read.shape)}")
     own = text.pair.get_text_features(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-    if not torch.allclose(getattr(own, "pooler_output", own), read, rtol=1e-3, atol=1e-4):
+    if not torch.allclose(feature(own), read, rtol=1e-3, atol=1e-4):
         raise ValueError("its text tower finds the end of a text by another token than its tokeniser puts there")
     return read.shape[1]
 
@@ -108,7 +109,13 @@ def _known(name: str, folder: Path) -> tuple[PretrainedConfig, type[PreTrainedMo
 def _loaded(
     name: str, kind: type[PreTrainedModel], config: PretrainedConfig, state: dict[str, Tensor]
 ) -> PreTrainedModel:
-    """The model with these weights, in float32; the library knows which names its earlier versions gave them."""
+    """The model with these weights, in float32; the library knows which names its earlier versions gave them.
+
+    Of a model that was saved with heads for pre-training, FLAVA's, the pair alone is taken.
+    """
+    inside = f"{kind.base_model_prefix}."
+    if kind.base_model_prefix and any(key.startswith(inside) for key in state):
+        state = {key.removeprefix(inside): value for key, value in state.items() if key.startswith(inside)}
     try:
         model, about = kind.from_pretrained(
             None, config=config, state_dict=state, dtype=torch.float32, output_loading_info=True
@@ -126,6 +133,16 @@ def _loaded(
     return model.eval()
 
 
+def _vision(config: PretrainedConfig) -> PretrainedConfig:
+    return config.image_config if hasattr(config, "image_config") else config.vision_config
+
+
+def feature(read: Any) -> Tensor:
+    """(n, embed_dim) of what a pair gives of n images or texts: where it gives all tokens (FLAVA), the first is compared."""
+    found = getattr(read, "pooler_output", read)
+    return found[:, 0] if found.dim() == 3 else found
+
+
 def _positions(config: PretrainedConfig) -> int:
     places = getattr(config.text_config, "max_position_embeddings", MOST)
     roberta = "roberta" in config.text_config.model_type or config.model_type == "altclip"
@@ -141,11 +158,10 @@ class PairImage(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.kind = model, model.config.vision_config.model_type
+        self.model, self.kind = model, _vision(model.config).model_type
 
     def forward(self, images: Tensor) -> Tensor:
-        read = self.model.get_image_features(pixel_values=images)
-        return getattr(read, "pooler_output", read)
+        return feature(self.model.get_image_features(pixel_values=images))
 
 
 class PairText(Whole):
@@ -177,4 +193,4 @@ class PairText(Whole):
             read = self.pair.get_text_features(input_ids=ids, attention_mask=attention_mask)
         finally:
             hook.remove()
-        return getattr(read, "pooler_output", read)
+        return feature(read)

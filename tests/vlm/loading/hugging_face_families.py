@@ -6,12 +6,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from transformers import (
+    AlignConfig,
+    AlignModel,
     AltCLIPConfig,
     AltCLIPModel,
     BertConfig,
     ChineseCLIPConfig,
     ChineseCLIPModel,
     CLIPVisionConfig,
+    FlavaConfig,
+    FlavaForPreTraining,
     MetaClip2Config,
     MetaClip2Model,
     PreTrainedModel,
@@ -86,6 +90,11 @@ def siglip2_naflex(folder: Path) -> Family:
     return Family(str(folder), 32, images, texts, takes_visual_prompts=False)
 
 
+def first(found: Tensor) -> Tensor:
+    """Features, or where a model gives all tokens, those of the first."""
+    return found[:, 0] if found.dim() == 3 else found
+
+
 def pair(folder: Path, model: PreTrainedModel) -> Family:
     """Any of transformers' image-text pairs, with a tokeniser of whole words, as the library saves them."""
     tokenizer = write_words(folder, "<s> $A </s>")
@@ -95,11 +104,11 @@ def pair(folder: Path, model: PreTrainedModel) -> Family:
     def texts(texts: Sequence[str]) -> Tensor:
         read = tokenizer(list(texts), return_tensors="pt", padding=True)
         found = model.get_text_features(input_ids=read.input_ids, attention_mask=read.attention_mask)
-        return getattr(found, "pooler_output", found)
+        return first(getattr(found, "pooler_output", found))
 
     def images(x: Tensor) -> Tensor:
         found = model.get_image_features(pixel_values=x)
-        return getattr(found, "pooler_output", found)
+        return first(getattr(found, "pooler_output", found))
 
     return Family(str(folder), 32, images, texts, takes_visual_prompts=False)
 
@@ -137,6 +146,46 @@ def dual_encoder(folder: Path) -> Family:
     return pair(folder, VisionTextDualEncoderModel(config))
 
 
+def align(folder: Path) -> Family:
+    """An EfficientNet beside a BERT; logits are divided by a temperature."""
+    text = SIZES | NUMBERS | {"max_position_embeddings": 40}
+    stages = {
+        "kernel_sizes": [3, 3],
+        "in_channels": [32, 8],
+        "out_channels": [8, 24],
+        "depthwise_padding": [],
+        "strides": [2, 2],
+        "num_block_repeats": [1, 1],
+        "expand_ratios": [1, 2],
+    }
+    vision = {"image_size": 32, "width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 24, **stages}
+    model = AlignModel(AlignConfig(text_config=text, vision_config=vision, projection_dim=24))
+    found = pair(folder, model)
+    for part in model.vision_model.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):  # else images come out nearly alike
+            part.weight.data.fill_(4)
+    model.save_pretrained(folder)
+    return found
+
+
+def flava(folder: Path) -> Family:
+    """Two ViT-like towers whose first tokens are compared, saved as published: with a third tower and heads."""
+    text = SIZES | NUMBERS | {"max_position_embeddings": 40}
+    config = FlavaConfig(
+        text_config=text,
+        image_config=SIZES | PATCHES,
+        multimodal_config=SIZES,
+        image_codebook_config={"hidden_size": 8, "n_init": 8, "num_groups": 2, "input_channels": 3},
+        projection_dim=24,
+        hidden_size=SIZES["hidden_size"],
+    )
+    whole = FlavaForPreTraining(config)
+    found = pair(folder, whole.flava)
+    whole.save_pretrained(folder)
+    return found
+
+
 HUGGING_FACE_FAMILIES = {
-    f.__name__: f for f in (siglip_model, siglip2_naflex, chinese_clip, alt_clip, metaclip_2_model, dual_encoder)
+    f.__name__: f
+    for f in (siglip_model, siglip2_naflex, chinese_clip, alt_clip, metaclip_2_model, dual_encoder, align, flava)
 }

@@ -17,7 +17,7 @@ from toolbox.errors import UserError
 from vlm.towers.block import unit
 
 ALL = HUB_TEXT_FAMILIES | HUGGING_FACE_FAMILIES | {"conch": conch_folder}
-PAIRS = ("chinese_clip", "alt_clip", "metaclip_2_model", "dual_encoder")
+PAIRS = ("chinese_clip", "alt_clip", "metaclip_2_model", "dual_encoder", "align", "flava")
 WHOLE = ("mt5", "nllb", "modernbert", *PAIRS)
 
 
