@@ -14,7 +14,9 @@ from train import main as train
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMAND = re.compile(r"(?:^|`|\(|&& |: )((?:python -m )?(?:cilmp|python -m [\w.]+|python train\.py)(?: [^`\n#|&]*)?)", re.M)
+COMMAND = re.compile(
+    r"(?:^|`|\(|&& |: )((?:python -m )?(?:cilmp|python -m [\w.]+|python train\.py)(?: [^`\n#|&]*)?)", re.M
+)
 GROUPS = ("data", "llm")
 AS = {("cilmp", "validate"): ("cilmp", "run")}  # takes the options of
 
@@ -71,7 +73,9 @@ def test_options_are_there(page):
 
 def test_commands_are_found_and_others_left():
     assert len({option for page in PAGES for option in typed(page)}) > 60
-    text = "`cilmp run plan.yaml --page`: as `python -m benchmark.run x --again`.\n\ncilmp llm show F --layer 1  # --not\n"
+    text = (
+        "`cilmp run plan.yaml --page`: as `python -m benchmark.run x --again`.\n\ncilmp llm show F --layer 1  # --not\n"
+    )
     found = [program(words) for words in commands(text)]
     assert [command for command, _ in found] == [("cilmp", "run"), ("benchmark.run",), ("cilmp", "llm", "show")]
     assert [rest for _, rest in found] == [["plan.yaml", "--page"], ["x", "--again"], ["F", "--layer", "1"]]
