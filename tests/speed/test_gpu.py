@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from speed import gpu, runs
+from speed.reference import Reference
+from tests.speed.test_reference import THEIRS
 from toolbox.errors import UserError
 
 
@@ -44,3 +46,12 @@ def test_no_gpu_is_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="torch sees no GPU"):
         gpu.main()
     assert not (tmp_path / "out").exists()
+
+
+def test_authors_programs_beside_ours(tmp_path):
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    config = runs.ROOT / "configs/trainers/CoOp/vit_b16.yaml"
+    reference = Reference(f"{tmp_path}/theirs.py:Theirs", config, ours="CoOp")
+    found = gpu.authors([reference], "cpu", runs.TOY)
+    assert [(row["method"], row["batch"], row[""]) for row in found] == [("Theirs", 2, "ours"), ("Theirs", 2, "theirs")]
+    assert all(row["step ms"] > 0 for row in found) and found[0]["x ours"] == 1
