@@ -1,6 +1,7 @@
 """One run of one method on one data set: training and testing, or testing alone. The flags are CoOp's."""
 
 import argparse
+import os
 import sys
 
 from toolbox.command import program, run_command
@@ -126,6 +127,8 @@ def _ready(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     """The command."""
+    # torch reads this when it is imported: each process of torchrun warns otherwise that it looks for parameters without use
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     run(argv)
 
 

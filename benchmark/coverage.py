@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tabulate import tabulate
 
 from benchmark.results import Result, read_predictions, read_results
+from toolbox.columns import table
 from toolbox.command import program, run_command
 from toolbox.conformal import SCORES, fewest, measures, probabilities, rank, scores, sets, threshold
 from toolbox.errors import UserError
@@ -41,18 +41,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         for (dataset, subset, shots), rows in _tables(groups, coverage, args.splits).items():
             images = "the whole training set" if shots == -1 else f"{shots} shots"
             print(f"{dataset} ({subset}), {images}: coverage {coverage:g}, {args.splits} divisions a run, in percent")
-            print(tabulate(rows, HEADS, floatfmt=".2f", disable_numparse=False), end="\n\n")
+            print(table(rows, HEADS), end="\n\n")
     return 0
 
 
-def _tables(groups: dict[tuple, list[Result]], coverage: float, splits: int) -> dict[tuple, list[list]]:
-    tables: dict[tuple, list[list]] = defaultdict(list)
+def _tables(groups: dict[tuple, list[Result]], coverage: float, splits: int) -> dict[tuple, list[list[str]]]:
+    tables: dict[tuple, list[list[str]]] = defaultdict(list)
     for (dataset, subset, shots, method, variant), runs in groups.items():
         name = method if variant == runs[0].cfg else f"{method} ({variant})"
         for kind in SCORES:
             found = [divided(*_kept(run), kind, coverage, splits, run.seed) for run in runs]
             means = {key: np.mean([[one[key] for one in of_run] for of_run in found]) for key in (*SHOWN, "within")}
-            percent = [100 * means[key] if key != "size" else means[key] for key in SHOWN]
+            percent = [f"{means[key] if key == 'size' else 100 * means[key]:.2f}" for key in SHOWN]
             inside = f"{round(means['within'] * splits * len(runs))} of {splits * len(runs)}"
             tables[dataset, subset, shots].append([name, kind.upper(), *percent, inside])
     return tables

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 
 import numpy as np
-from tabulate import tabulate
 
 from datasets.prepare.tables import column, read_table
+from toolbox.columns import table
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.parser import Parser
@@ -86,9 +86,9 @@ def table_of(kept: Predictions, classnames: Sequence[str], groups: Sequence[str]
             value, low, high = interval(lambda at, m=metric: _metric(kept, classnames, at, m), of)
             values[metric][group] = value
             cells.append("-" if value is None else f"{value:.1f} ({low:.1f} to {high:.1f})")
-        lines.append([group, len(of), *cells])
+        lines.append([group, str(len(of)), *cells])
     said = [f"{name}: {len(known)} groups of {FEWEST} images or more, with 95 % intervals"]
-    said += [tabulate(lines, [name, "images", *(SCORES[metric].title for metric in SHOWN)])] if lines else []
+    said += [table(lines, [name, "images", *(SCORES[metric].title for metric in SHOWN)])] if lines else []
     said += [gap for metric in SHOWN if (gap := _gap(SCORES[metric].title, values[metric]))]
     said += [f"nothing is said of groups of fewer than {FEWEST}: {', '.join(small)}"] if small else []
     return "\n".join(said)

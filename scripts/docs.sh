@@ -17,4 +17,8 @@ for file in README.md CONTRIBUTING.md CHANGELOG.md docs/*.md; do
     sed -E "$links" "$file" >"output/docs/$page"
 done
 NO_MKDOCS_2_WARNING=1 "$PYTHON" -m mkdocs build 2>&1 | { grep -v "^INFO" || true; }
+if grep -rE --include='*.html' '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' output/site; then
+    echo "error: these parts of pages would be fetched from elsewhere" >&2
+    exit 1
+fi
 echo "output/site/index.html"

@@ -9,6 +9,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,7 +25,10 @@ from tabulate import tabulate
 
 from speed import runs
 from speed.launches import build, launches, random_rows, tower, training_step
+from speed.reference import Reference, beside
 from tests.oracles import cilmp as oracle
+from toolbox.command import run_command
+from toolbox.errors import UserError
 from toolbox.files import atomic_json
 from toolbox.parser import Parser
 from trainers.golden.compare import by_recorded_name, differences
@@ -141,6 +146,18 @@ def plain(device: str, scale: runs.Scale) -> list[dict]:
     return found
 
 
+def authors(references: list[Reference], device: str, scale: runs.Scale) -> list[dict]:
+    """The authors' own trainers beside ours, at each batch: step and the process's peak memory."""
+    found = []
+    for reference in references:
+        for batch in scale.batches:
+            sized = replace(scale, batch=batch, images=max(6 * batch, len(runs.NAMES)))
+            with tempfile.TemporaryDirectory() as folder:
+                rows = beside(runs.World(folder, device, sized), reference)
+            found += [{"method": reference.name, "batch": batch, **row} for row in rows]
+    return found
+
+
 PARTS = {
     "Recordings of the reference programs": recordings,
     "Training steps": steps,
@@ -155,13 +172,25 @@ def main() -> int:
     parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("output/gpu"), help="folder of gpu.json and gpu.md")
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"], help="where it is measured")
+    parser.add_argument(
+        "--reference",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("FILE:NAME CONFIG", "KEY VALUE"),
+        help="an authors' own trainer to run beside ours, as of speed/reference.py; may be given several times",
+    )
     parser.add_argument("--toy", action="store_true", help="small sizes, to try the script itself")
     args = parser.parse_args()
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("torch sees no GPU here; --device cpu --toy tries the script itself")
     torch.backends.cudnn.allow_tf32 = False  # the recordings are float32
     card = torch.cuda.get_device_name() if args.device == "cuda" else "no GPU: the CPU"
     found: dict = {"device": card, "torch": torch.__version__, "toy": args.toy, "parts": {}, "failed": {}}
     scale = runs.TOY if args.toy else runs.PUBLISHED
-    for title, part in PARTS.items():
+    references = [Reference(trainer, Path(config), opts) for trainer, config, *opts in args.reference]
+    parts = PARTS | ({"The authors' own programs": partial(authors, references)} if references else {})
+    for title, part in parts.items():
         began = time.perf_counter()
         try:
             found["parts"][title] = part(args.device, scale)
@@ -190,4 +219,4 @@ def write(found: dict, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -36,26 +36,43 @@ from toolbox.parser import Parser
 EVERY_STEP = ("TRAIN.PRINT_FREQ", "1")
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A trainer of the authors': FILE:NAME, its configuration, and KEY VALUE pairs of it."""
+
+    trainer: str
+    config: Path
+    opts: Sequence[str] = ()
+    plugins: Sequence[str] = ()
+    """Imported before it."""
+    ours: str = ""
+    """Our method; the one of the same name by default."""
+
+    @property
+    def name(self) -> str:
+        return self.trainer.rpartition(":")[2]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    scale = replace(
-        runs.TOY if args.toy else runs.PUBLISHED, batch=args.batch, images=max(args.batch * args.steps, len(runs.NAMES))
-    )
+    images = max(args.batch * args.steps, len(runs.NAMES))  # one a class at least
+    scale = replace(runs.TOY if args.toy else runs.PUBLISHED, batch=args.batch, images=images)
+    reference = Reference(args.reference, args.config_file, args.opts, args.plugin, args.ours)
     with tempfile.TemporaryDirectory() as folder:
-        found = beside(runs.World(folder, args.device, scale), args)
+        found = beside(runs.World(folder, args.device, scale), reference, args.rounds)
     print(tabulate(found, headers="keys", floatfmt=".3g"))
     return 0
 
 
-def beside(world: runs.World, args: argparse.Namespace) -> list[dict]:
+def beside(world: runs.World, reference: Reference, rounds: int = 1) -> list[dict]:
     """A row a program: the median step of its runs and the largest peak of memory, and both as multiples of ours."""
-    name = args.reference.rpartition(":")[2]
-    plugins = [word for plugin in [*args.plugin, args.reference] for word in ("--plugin", plugin)]
+    plugins = [word for plugin in [*reference.plugins, reference.trainer] for word in ("--plugin", plugin)]
     found: dict[str, list[tuple[list[float], float]]] = {"ours": [], "theirs": []}
-    for turn in range(args.rounds):
-        ours, theirs = f"ours{turn}", f"theirs{turn}"
-        found["ours"].append(measured(world, ours, [*world.arguments(ours, 1, args.ours or name), *EVERY_STEP]))
-        words = [*plugins, *world.arguments(theirs, 1, name, args.config_file), *EVERY_STEP, *args.opts]
+    for turn in range(rounds):
+        ours, theirs = (f"{reference.name}-{whose}{turn}" for whose in found)
+        words = [*world.arguments(ours, 1, reference.ours or reference.name), *EVERY_STEP]
+        found["ours"].append(measured(world, ours, words))
+        words = [*plugins, *world.arguments(theirs, 1, reference.name, reference.config), *EVERY_STEP, *reference.opts]
         found["theirs"].append(measured(world, theirs, words))
     step = {
         program: statistics.median(ms for times, _ in results for ms in times) for program, results in found.items()
@@ -95,7 +112,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--reference", required=True, help="FILE:NAME, the trainer NAME of a checkout's file")
     p.add_argument("--config-file", type=Path, required=True, help="its own configuration")
     p.add_argument("--plugin", action="append", default=[], help="to import first; one may make .cuda() harmless")
-    p.add_argument("--ours", help="our method (default: the one of the same name)")
+    p.add_argument("--ours", default="", help="our method (default: the one of the same name)")
     p.add_argument("--batch", type=int, default=4, help="images a step (default: 4)")
     p.add_argument("--steps", type=int, default=5, help="steps a run (default: 5)")
     p.add_argument("--rounds", type=int, default=1, help="how often the programs take turns (default: 1)")

@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
+from toolbox.columns import table, told
 from toolbox.command import program, run_command
 from toolbox.errors import UserError, nearest
 from toolbox.options import Option, default_of
@@ -30,12 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.markdown:
         print(f"{methods_tables()}\n\n## Options\n\n{options_tables()}")
     elif args.short:
-        print(tabulate([[name, summary(method)] for name, method in known.items()], tablefmt="plain"))
+        print(told((name, summary(method)) for name, method in known.items()))
     elif not args.method:
         print("\n\n".join(_told(name, summary(method)) for name, method in known.items()))
     elif args.method in known:
         print(f"{_told(args.method, summary(known[args.method]))}\n")
-        print(tabulate(option_rows(known[args.method]), headers=HEADERS, disable_numparse=True))
+        print(table(option_rows(known[args.method]), HEADERS))
     else:
         raise UserError(f"no method {args.method!r}; {nearest(args.method, known)}")
     return 0
@@ -82,8 +81,8 @@ def _in_words(figures: Mapping[str, float]) -> dict[str, str]:
 def _told(name: str, idea: str) -> str:
     """A method's name and idea, and below them what is known of it, a line each."""
     said = facts().get(name, {})
-    lines = [f"    {key:<9} {said[key]}" for key in ("trained", "needs", "classes", "cost", *SOURCES) if said.get(key)]
-    return "\n".join([f"{name}: {idea}", *lines])
+    lines = [(key, said[key]) for key in ("trained", "needs", "classes", "cost", *SOURCES) if said.get(key)]
+    return "\n".join([f"{name}: {idea}", *([told(lines, "    ")] if lines else [])])
 
 
 SOURCES = ("recorded", "paper", "program", "quirks")

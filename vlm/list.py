@@ -4,8 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
+from toolbox.columns import table as fitted
+from toolbox.columns import told
 from toolbox.command import program, run_command
 from toolbox.errors import UserError
 from toolbox.parser import Parser
@@ -44,7 +44,7 @@ def table() -> str:
         rows.append(
             (preset.name, preset.source, preset.licence, f"{preset.size_mb} MB", f"{preset.image_size} px", here)
         )
-    return tabulate(rows, ("backbone", "source", "licence", "size", "images", "here"), colalign=("left",) * 6)
+    return fitted(rows, ("backbone", "source", "licence", "size", "images", "here"))
 
 
 def facts(name: str) -> str:
@@ -54,8 +54,8 @@ def facts(name: str) -> str:
         raise UserError(f"no preset {name!r}; known: {', '.join(presets())}")
     path = where(preset)
     facts = {**vars(preset), "here": path or "no"}
-    return "\n".join(
-        f"{key + ':':<12}{', '.join(map(str, v)) if isinstance(v, tuple) else v}" for key, v in facts.items() if v != ()
+    return told(
+        (f"{key}:", ", ".join(map(str, v)) if isinstance(v, tuple) else str(v)) for key, v in facts.items() if v != ()
     )
 
 

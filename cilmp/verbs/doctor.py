@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cilmp import __version__
 from cilmp.forward import door
+from toolbox.columns import told
 from toolbox.parser import Parser
 
 EXAMPLES = ("", "--root DATA")
@@ -23,8 +24,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: data)")
     args = parser.parse_args(argv)
     missing = [name for name in NEEDED if _version(name) is None]
-    for name, told in facts(args.root, missing):
-        print(f"{name:<12} {told}")
+    for name, said in facts(args.root, missing):  # one by one: some take seconds
+        print(told([(f"{name:<10}", said)]), flush=True)
     if missing:
         print(f"\nnext: pip install {' '.join(missing)}")
         return 1

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cilmp.forward import door
+from toolbox.columns import told
 from toolbox.parser import Parser
 
 EXAMPLES = ("methods", "configs CILMP")
@@ -15,9 +16,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("what", choices=KINDS, help="what to list")
     parser.add_argument("name", nargs="?", default="", help="configs: of this method alone")
     args = parser.parse_args(argv)
-    lines = list(KINDS[args.what](args.name))
-    width = max((len(name) for name, _ in lines), default=0)
-    print("\n".join(f"{name:<{width}}  {what}".rstrip() for name, what in lines))
+    print(told(KINDS[args.what](args.name)))
     return 0
 
 

@@ -3,7 +3,13 @@
 import json
 import sys
 
+import pytest
+import torch
+
 from speed import gpu, runs
+from speed.reference import Reference
+from tests.speed.test_reference import THEIRS
+from toolbox.errors import UserError
 
 
 def test_parts_are_written_and_a_failure_stops_no_other(tmp_path, monkeypatch):
@@ -32,3 +38,20 @@ def test_steps_beside_their_towers(monkeypatch):
     assert all(row["kernels"] > 100 and row["eager ms"] > 0 and "graph ms" not in row for row in found)
     (plain,) = gpu.plain("cpu", runs.TOY)
     assert plain["plain ms"] > 0 and plain["here ms"] > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path / "out")])
+    with pytest.raises(UserError, match="torch sees no GPU"):
+        gpu.main()
+    assert not (tmp_path / "out").exists()
+
+
+def test_authors_programs_beside_ours(tmp_path):
+    (tmp_path / "theirs.py").write_text(THEIRS)
+    config = runs.ROOT / "configs/trainers/CoOp/vit_b16.yaml"
+    reference = Reference(f"{tmp_path}/theirs.py:Theirs", config, ours="CoOp")
+    found = gpu.authors([reference], "cpu", runs.TOY)
+    assert [(row["method"], row["batch"], row[""]) for row in found] == [("Theirs", 2, "ours"), ("Theirs", 2, "theirs")]
+    assert all(row["step ms"] > 0 for row in found) and found[0]["x ours"] == 1

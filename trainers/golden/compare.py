@@ -58,12 +58,12 @@ def _compare_one(recording: Recording, name: str, method: type) -> bool:
     for column in columns:
         if column.value is None:
             recording.arrays.get(column.name)
-            print(f"  --   {column.name:<100} not compared: {column.why}")
+            print(f"  --   {column.name}  not compared: {column.why}")
             continue
         difference, tolerance = recording.difference(column)
         within = difference <= tolerance  # False for NaN too
         good, compared = good + within, compared + 1
         why = f"; {column.why}" if column.why else ""
-        print(f"  {'ok  ' if within else 'FAIL'} {column.name:<100} {difference:.2e}  (tolerance {tolerance:.2e}{why})")
+        print(f"  {'ok  ' if within else 'FAIL'} {difference:.2e} (tolerance {tolerance:.2e}{why})  {column.name}")
     print(f"  {'within tolerance' if good == compared else 'NOT within tolerance'}")
     return good == compared

@@ -28,6 +28,17 @@ world.run(sys.argv[3], sys.argv[4], **{"INPUT__TRANSFORMS": '("normalize",)'}, *
 """
 
 
+def test_torch_is_told_before_it_is_imported_to_keep_its_warnings_to_itself():
+    look = (
+        "import os, sys, train\n"
+        "def parse(words): print('torch' in sys.modules, os.environ['TORCH_CPP_LOG_LEVEL']); sys.exit()\n"
+        "train.parse = parse\n"
+        "train.main([])"
+    )
+    said = subprocess.run([sys.executable, "-c", look], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert said == "False ERROR\n"
+
+
 @pytest.mark.parametrize("method", ["CoOp", "CILMP", "ProGrad", "CLIPLoRA"])
 def test_two_processes_end_with_the_weights_of_one(world: SmallWorld, tmp_path, method):
     script = tmp_path / "run.py"
