@@ -47,6 +47,8 @@ class Plan:
     """KEY VALUE pairs handed to every run."""
     plugins: Mapping[str, str] = field(default_factory=dict)
     """Method -> the `PATH[:NAME]` that `methods` had in its place."""
+    plugin: tuple[str, ...] = ()
+    """Files that every run imports before anything else of others, as train.py takes them."""
     plugin_config: tuple[str, ...] = ()
     """Files with configuration keys of these methods, as train.py takes them."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -113,6 +115,7 @@ _TUPLES = {
     "draw": str,
     "targets": str,
     "opts": str,
+    "plugin": str,
     "plugin_config": str,
 }
 

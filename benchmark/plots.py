@@ -28,6 +28,9 @@ matplotlib.rcParams["text.parse_math"] = False  # a $ in a name is a $
 MOST_CLASSES = 40
 """Per-class figures are left out for data sets with more classes: nobody could read them."""
 
+MOST_COUNTED = 16
+"""Classes of a confusion matrix whose cells have room for a number."""
+
 MARKERS, DASHES = "os^", ("-", "--", ":")
 
 
@@ -128,7 +131,10 @@ def per_class(results: list[Result], title: str) -> Figure:
 
 
 def confusion(results: list[Result], title: str) -> Figure:
-    """Confusion matrices, a panel a method: rows are true classes, in percent of the class, seeds summed."""
+    """Confusion matrices, a panel a method: rows are true classes, coloured by percent of the class, seeds summed.
+
+    Counts are written into the cells where there is room; the table under the figure on the page has them always.
+    """
     rows = labels(results)
     names = list(results[0].classnames)
     side = max(2.6, 0.22 * len(names) + 1.2)
@@ -144,6 +150,18 @@ def confusion(results: list[Result], title: str) -> Figure:
         counts = np.sum([r.metrics["confusion"] for r in runs], axis=0).astype(float)
         shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         image = axes.imshow(shares, vmin=0, vmax=100, cmap="Blues")
+        image.counts = counts  # for the table
+        for true, named in np.argwhere(counts) if len(names) <= MOST_COUNTED else ():
+            dark = shares[true, named] > 50
+            axes.text(
+                named,
+                true,
+                f"{counts[true, named]:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6,
+                color="w" if dark else "k",
+            )
         axes.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
         axes.set_yticks(range(len(names)), names, fontsize=7)
         axes.set_title(label, fontsize=9)

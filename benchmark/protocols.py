@@ -102,9 +102,9 @@ class _Maker:
         dataset, name, shots, draw, seed = cell
         method, variant, opts = self.split(name)
         plan, cfg = self.plan, self.cfg(name)
-        argv = []
+        argv = [word for file in plan.plugin for word in ("--plugin", file)]
         if method in plan.plugins:
-            argv = ["--plugin", plan.plugins[method]]
+            argv += ["--plugin", plan.plugins[method]]
             argv += [word for file in plan.plugin_config for word in ("--plugin-config", file)]
         argv += ["--root", str(plan.root), "--seed", str(seed), "--trainer", method]
         argv += ["--dataset-config-file", str(self.configs.dataset(dataset, plan.root))]

@@ -110,6 +110,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
         "output",
         "targets",
         "model_dir",
+        "plugin",
         "plugin_config",
         "opts",
     )
@@ -202,11 +203,7 @@ def _say_failures(failures: list[Outcome], console: Console) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = Parser(
-        prog=program("python -m benchmark.run"),
-        description=__doc__,
-        raw=True,
-    )
+    p = Parser(prog=program("python -m benchmark.run"), description=__doc__, raw=True)
     add = p.add_argument
     add("plan", help=f"a plan file (.yaml), or a protocol: {', '.join(PROTOCOLS)}")
     add(
@@ -215,6 +212,7 @@ def parser() -> argparse.ArgumentParser:
         help="names of configs/trainers, METHOD:VARIANT of a plan, PATH:NAME of others; all: every one that can be run "
         f"(default: {' '.join(Plan.methods)})",
     )
+    add("--plugin", nargs="+", help="files that every run imports first, as train.py's --plugin: data sets, a shim")
     add("--plugin-config", nargs="+", help="files with configuration keys of others' trainers")
     add(
         "--datasets",

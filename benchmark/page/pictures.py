@@ -28,7 +28,7 @@ CAPTIONS = {  # by how the figure's file begins: what it is, and what to look fo
     ),
     "confusion": (
         "Which classes are taken for which",
-        "Rows are the truth. Dark squares off the diagonal are the usual mistakes.",
+        "Rows are the truth. Dark squares off the diagonal are the usual mistakes; numbers count images, seeds summed.",
     ),
     "reliability": (
         "Is a stated probability true?",
@@ -92,7 +92,7 @@ def numbers(figure: Figure) -> Iterator[tuple[str, list[list[str]]]]:
         if bars and all(len(bar) == len(names) + 1 for bar in bars):
             yield title, [["", *names], *bars]
         for image in axes.images:
-            matrix = np.asarray(image.get_array())
+            matrix = np.asarray(getattr(image, "counts", image.get_array()))
             if matrix.ndim == 2 and len(names) == len(matrix):
                 cells = ([name, *(f"{v:.0f}" for v in line)] for name, line in zip(names, matrix, strict=True))
                 yield title, [["true \\ predicted", *names], *cells]

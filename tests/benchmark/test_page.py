@@ -12,6 +12,8 @@ from benchmark.compose import compose
 from benchmark.learning import learned
 from benchmark.page import write_page
 from benchmark.page.examples import chosen, examples
+from benchmark.page.pictures import numbers
+from benchmark.plots import figures
 from benchmark.report import Pictures
 from benchmark.results import read_results
 from tests.benchmark.runs_on_disk import edit, write_run
@@ -64,6 +66,16 @@ def test_each_figure_has_a_caption_a_text_and_its_numbers(page):
     for figure in figures:
         assert re.search(r'<img alt="[^"]{40,}"', figure) and "<figcaption><strong>" in figure
         assert "<details><summary>The numbers of" in figure and '<th scope="row">' in figure
+
+
+def test_confusion_counts_images(page):
+    found = dict(figures(compose(results_of(page))))[f"confusion_own {HOSTILE}_all_16"]
+    first, *_ = found.axes
+    assert first.get_title() == "ZeroshotCLIP"
+    written = sum(int(text.get_text()) for text in first.texts)
+    assert written == 3 * 40  # of three seeds
+    ((_, table), *_more) = numbers(found)
+    assert sum(int(cell) for row in table[1:] for cell in row[1:]) == written
 
 
 def test_every_run_has_its_folder_and_log(page):

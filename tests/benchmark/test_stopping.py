@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from benchmark.stopping import LINE, STOPPED
+from tests.benchmark.engines.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120.0
@@ -36,15 +36,6 @@ def start(configs, tmp_path):
     for process in started:
         process.kill()
         process.wait()
-
-
-def until(true) -> bool:
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def gone(pid: int) -> bool:

@@ -11,6 +11,7 @@ from tests.trainers.small_world import result
 from toolbox.errors import UserError
 from trainers.life import plugins
 from trainers.life.plugins import load_plugins
+from trainers.life.saved import open_run
 
 TRAINER = """
 import torch
@@ -149,6 +150,25 @@ def test_it_trains_resumes_tests_and_is_skipped(world, word, capsys):
         world.run("TheirCoOp", "theirs/base", *flags, DATASET__SUBSAMPLE_CLASSES="base", OPTIM__LR=0.1)
 
 
+def test_its_run_is_not_opened_for_single_images(world, checkout, word, monkeypatch):
+    """Not as our method of that name either, which is another model."""
+    from dassl.engine import TRAINER_REGISTRY
+
+    table = TRAINER_REGISTRY._objects if hasattr(TRAINER_REGISTRY, "_objects") else TRAINER_REGISTRY._obj_map
+    TRAINER_REGISTRY.registered_names()  # ours are there
+    monkeypatch.setitem(table, "CoOp", table["CoOp"])
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    as_ours = ("--plugin", f"{checkout / 'trainers/coop.py'}:CoOp")
+    runs = [
+        world.run("TheirCoOp", "theirs/single", "--plugin", word, OPTIM__MAX_EPOCH=1, **BATCH),
+        world.run("CoOp", "theirs/as_ours", *as_ours, OPTIM__MAX_EPOCH=1, **BATCH),
+    ]
+    monkeypatch.undo()
+    for folder in runs:
+        with pytest.raises(UserError, match=r"can be tested .* but its model is not opened for single images"):
+            open_run(folder)
+
+
 def test_ours_of_that_name_is_what_it_was(world, word):
     folder = world.run("CoOp", "ours_beside_theirs", "--plugin", word, OPTIM__MAX_EPOCH=1)
     assert result(folder)["method"] == "CoOp" and (folder / "prompt_learner").is_dir()
@@ -197,6 +217,15 @@ def test_one_name_for_one_trainer(tmp_path):
     assert plugins.knows("One") and plugins.knows("Two")
     with pytest.raises(UserError, match=r"write .*both.py:NAME"):
         convert({"methods": [str(tmp_path / "both.py")]}, "here")
+
+
+def test_a_plan_has_files_that_every_run_imports_first(word):
+    given = {"methods": ["MaPLe", word], "seeds": 1, "plugin": ["cpu.py", "my_data.py"], "plugin_config": ["keys.yaml"]}
+    jobs = jobs_of(Plan(protocol="base2new", **convert(given, "here")), Configs())
+    first = ("--plugin", "cpu.py", "--plugin", "my_data.py")
+    assert {job.method: job.argv[4] for job in jobs} == {"MaPLe": "--root", "TheirCoOp": "--plugin"}
+    assert all(job.argv[:4] == first for job in jobs)
+    assert jobs[-1].argv[4:8] == ("--plugin", word, "--plugin-config", "keys.yaml")
 
 
 def test_a_plan_takes_its_file_and_its_configuration(word, checkout):

@@ -16,6 +16,9 @@ from toolbox.errors import UserError
 from trainers.life import fingerprint, result
 from trainers.life.metrics import evaluate
 
+PRECISION = "the trainer's own"
+"""What result.json has in the place of a precision: no run of a PromptTrainer says so."""
+
 
 class Recorder:
     """Stands before a trainer's evaluator and keeps what the last test gave it."""
@@ -80,7 +83,7 @@ def _as_run(
         train_seconds=lambda: seconds,
         starts=1,
         max_epoch=trainer.max_epoch,
-        precision=SimpleNamespace(name="the trainer's own", overflows=0),
+        precision=SimpleNamespace(name=PRECISION, overflows=0),
         config_name=config_name,
         fingerprint=fingerprint.of_settings(cfg, (tested or {}).get("sha256", ""), trained_in),
     )

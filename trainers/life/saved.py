@@ -16,7 +16,7 @@ from toolbox.errors import UserError, nearest
 from toolbox.plain import parse_yaml
 from toolbox.run_files import REMEDY, RESULT, read_result
 from trainers.base import PromptTrainer
-from trainers.life import plugins
+from trainers.life import foreign
 from trainers.life.config import extend_cfg, methods
 from vlm.prompts.prompted import PromptedCLIP
 
@@ -74,12 +74,12 @@ def open_run(folder: str | Path, classnames: list[str] | None = None, epoch: int
     """
     folder = Path(folder)
     result = read_result(folder)
-    by_name = {method.__name__: method for method in methods()}
-    if result["method"] not in by_name and plugins.knows(result["method"]):
+    if result.get("precision") == foreign.PRECISION:  # its name may be that of a method here, which is another model
         raise UserError(
             f"{folder} was trained with {result['method']}, a trainer of Dassl's own kind: it can be tested "
             "(train.py --eval-only --model-dir), but its model is not opened for single images"
         )
+    by_name = {method.__name__: method for method in methods()}
     if result["method"] not in by_name:
         raise UserError(
             f"{folder} was trained with {result['method']}, which is not here (a plugin? give --plugin); "
