@@ -82,8 +82,7 @@ def table_of(kept: Predictions, classnames: Sequence[str], groups: Sequence[str]
     lines, values = [], defaultdict(dict)
     for group, of in known.items():
         cells = []
-        for metric in SHOWN:
-            value, low, high = interval(lambda at, m=metric: _metric(kept, classnames, at, m), of)
+        for metric, (value, low, high) in _of(kept, classnames, of).items():
             values[metric][group] = value
             cells.append("-" if value is None else f"{value:.1f} ({low:.1f} to {high:.1f})")
         lines.append([group, str(len(of)), *cells])
@@ -94,10 +93,22 @@ def table_of(kept: Predictions, classnames: Sequence[str], groups: Sequence[str]
     return "\n".join(said)
 
 
-def _metric(kept: Predictions, classnames: Sequence[str], at: np.ndarray, name: str) -> float | None:
+def _of(
+    kept: Predictions, classnames: Sequence[str], places: np.ndarray
+) -> dict[str, tuple[float | None, float, float]]:
+    """Of these images each metric with its interval; all metrics draw the same images again, which are measured once."""
     from trainers.life.metrics import evaluate
 
-    return evaluate(kept.logits[at], kept.labels[at], list(classnames))[name]
+    measured: dict[bytes, dict] = {}
+
+    def metric(at: np.ndarray, name: str) -> float | None:
+        drawn = at.tobytes()
+        if drawn not in measured:
+            found = evaluate(kept.logits[at], kept.labels[at], list(classnames))
+            measured[drawn] = {name: found[name] for name in SHOWN}
+        return measured[drawn][name]
+
+    return {name: interval(lambda at, name=name: metric(at, name), places) for name in SHOWN}
 
 
 def interval(metric: Callable[[np.ndarray], float | None], places: np.ndarray) -> tuple[float | None, float, float]:
@@ -111,8 +122,7 @@ def interval(metric: Callable[[np.ndarray], float | None], places: np.ndarray) -
 
 def intervals(kept: Predictions, classnames: Sequence[str]) -> dict[str, tuple[float | None, float, float]]:
     """The same metrics of all test images: value and 95 % interval."""
-    every = np.arange(len(kept.labels))
-    return {metric: interval(lambda at, m=metric: _metric(kept, classnames, at, m), every) for metric in SHOWN}
+    return _of(kept, classnames, np.arange(len(kept.labels)))
 
 
 def _gap(title: str, values: Mapping[str, float | None]) -> str:

@@ -1,8 +1,11 @@
 """benchmark.subgroups: each metric of each group, its interval, the largest gap, and silence about small groups."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from benchmark import subgroups
 from benchmark.subgroups import interval, main
 from tests.benchmark.runs_on_disk import write_run
 from toolbox.errors import UserError
@@ -64,3 +67,20 @@ def test_intervals_hold_the_value_and_shrink_with_images():
     _, lower, higher = interval(lambda at: float(right[at].mean()), np.arange(50))
     assert low < value < high and high - low < (higher - lower) / 3
     assert interval(lambda at: None, np.arange(30))[0] is None
+
+
+def test_images_that_are_drawn_again_are_measured_once(monkeypatch):
+    import trainers.life.metrics as metrics
+
+    calls, evaluate = [], metrics.evaluate
+    monkeypatch.setattr(metrics, "evaluate", lambda *inputs: calls.append(1) or evaluate(*inputs))
+    monkeypatch.setattr(subgroups, "RESAMPLES", 20)
+    rng = np.random.default_rng(0)
+    kept = SimpleNamespace(logits=rng.normal(size=(40, 3)), labels=rng.integers(0, 3, 40))
+    found = subgroups.intervals(kept, ["a", "b", "c"])
+    assert len(calls) == 21 and list(found) == list(subgroups.SHOWN)
+    for name, (value, low, high) in found.items():
+        alone = interval(
+            lambda at, name=name: evaluate(kept.logits[at], kept.labels[at], list("abc"))[name], np.arange(40)
+        )
+        assert (value, low, high) == alone and low < high
