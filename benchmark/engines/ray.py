@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.engines.local import run_whole_chain
+from benchmark.engines.share import python_path
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
 from toolbox.errors import UserError
 
 if TYPE_CHECKING:
     from benchmark.engines import EngineOptions
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Iterator[Outcome]:
@@ -24,11 +23,10 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Itera
     except ImportError as error:
         raise UserError("--engine ray needs Ray, which is not installed: pip install ray") from error
     here = str(Path.cwd())
-    path = os.pathsep.join(p for p in (str(ROOT), here, os.environ.get("PYTHONPATH")) if p)
     limits = {} if options.address else {"num_cpus": max(1, math.ceil(options.workers * options.cpus))}
     ray.init(
         address=options.address,
-        runtime_env={"env_vars": {"PYTHONPATH": path}},
+        runtime_env={"env_vars": {"PYTHONPATH": python_path()}},
         include_dashboard=False,
         log_to_driver=False,
         **limits,

@@ -1,9 +1,11 @@
-"""How a sweep shares out this machine: threads a run, and runs at a time."""
+"""What engines share: threads a run and runs at a time on this machine, and where workers elsewhere find the program."""
 
 import os
 from pathlib import Path
 
 from toolbox.cores import free_memory, usable_cores
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MEMORY_A_WORKER = 2 << 30
 """Bytes left free for each worker process chosen here; a run on the small CLIP takes about 0.6 GB."""
@@ -41,3 +43,8 @@ def workers_of(chains: int, threads: int, engine: str) -> int:
     if memory is not None:
         most = min(most, memory // MEMORY_A_WORKER)
     return max(1, most)
+
+
+def python_path() -> str:
+    """PYTHONPATH of a worker that is started elsewhere: this program, installed or not, and what is imported from here."""
+    return os.pathsep.join(p for p in (str(ROOT), str(Path.cwd()), os.environ.get("PYTHONPATH")) if p)

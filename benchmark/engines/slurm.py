@@ -1,6 +1,8 @@
 """Slurm job arrays through submitit: an array element a chain."""
 
 import os
+import re
+import shlex
 import signal
 import sys
 import time
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.engines.local import run_whole_chain
 from benchmark.engines.queue import Queue
+from benchmark.engines.share import python_path
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
 from benchmark.stopping import STOPPED, die_with
@@ -49,6 +52,7 @@ def run(chains: list[list[Job]], runner: str, options: "EngineOptions") -> Itera
         slurm_partition=options.partition,
         slurm_job_name="benchmark",
         slurm_signal_delay_s=min(WARNING_S, 15 * options.minutes),
+        slurm_setup=[f"export PYTHONPATH={shlex.quote(python_path())}"],
     )
     parent = os.getpid() if executor.cluster == "local" else None
     tasks = [(chain, runner, options.threads, parent) for chain in chains]
@@ -116,10 +120,16 @@ def _outcomes(element: Any, chain: list[Job], state: str) -> list[Outcome]:
         error = element.exception()
         if error is None:
             return element.result()
-        last = str(error).strip().splitlines()[-1]
+        last = _reason(str(error))
     return [
         Outcome(job, "failed", message=f"Slurm job {element.job_id}: {last}", log=element.paths.stderr) for job in chain
     ]
+
+
+def _reason(told: str) -> str:
+    """The error in a traceback of submitit's, behind which it says where logs are."""
+    lines = [line for line in told.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception|Interrupt)\b", line)), lines[-1])
 
 
 def _told_by_slurm(log: Path) -> str:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmark.engines import queue, share
+from benchmark.engines import queue, share, slurm
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,19 @@ def test_an_element_that_is_over_without_a_result_has_ended_after_a_while(monkey
     assert watched.ended(elements) == {done: "", cancelled: "CANCELLED", unknown: queue.GONE}
     monkeypatch.setattr(queue, "_call", lambda *_: SimpleNamespace(returncode=1, stdout="", stderr="no answer"))
     assert queue.Queue("7").ended([running]) == {}
+
+
+def test_the_reason_is_the_error_and_not_where_logs_are():
+    told = """Job (task=0) failed during processing with trace:
+----------------------
+Traceback (most recent call last):
+  File "utils.py", line 232, in pickle_load
+    return pickle.load(file)
+ModuleNotFoundError: No module named 'benchmark'
+
+----------------------
+You can check full logs with 'job.stderr(0)' and 'job.stdout(0)'or at paths:
+  - /a/13_0_log.err
+  - /a/13_0_log.out"""
+    assert slurm._reason(told) == "ModuleNotFoundError: No module named 'benchmark'"
+    assert slurm._reason("the node is down\n") == "the node is down"

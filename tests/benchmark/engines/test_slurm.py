@@ -92,6 +92,13 @@ def test_an_element_goes_on_by_itself_when_its_lost_node_is_back(cluster, tmp_pa
     assert [o.state for o in outcomes(tmp_path, [[job(tmp_path / "lost")]])] == ["done"]
 
 
+def test_workers_find_the_program_from_anywhere(cluster, tmp_path, monkeypatch):
+    """As where it is installed: it lies neither in the folder that the sweep was started in nor on PYTHONPATH."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH")
+    assert [o.state for o in outcomes(tmp_path, [[job(tmp_path / "run")]], "run")] == ["done"]
+
+
 def test_a_sweep_that_is_stopped_cancels_its_array(cluster, tmp_path, configs):
     words = ["few_shot", "--methods", "CoOp", "--seeds", "1", "2", "--configs", str(configs), "--workers", "1"]
     words += ["--runner", RUNS + "wait", "--engine", "slurm", "--memory", "0.5"]
