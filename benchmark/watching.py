@@ -12,6 +12,8 @@ from toolbox.run_files import RESULT, find_result
 
 _EPOCH = re.compile(r"epoch \[(\d+)/(\d+)\]\s+batch \[(\d+)/(\d+)\].*?loss (\S+)", re.IGNORECASE)
 TAIL = 4096  # bytes of a log's end that hold its last lines
+SHARE = 0.05
+"""Share of the time that may go into looking: there may be thousands of folders, on a disk in another room."""
 
 
 @dataclass
@@ -40,7 +42,7 @@ class Watch:
     """
 
     def __init__(self, jobs: Iterable[Job], pending: Iterable[Job], workers: int = 1) -> None:
-        self.began, self.workers = time.time(), workers
+        self.began, self.workers, self.due = time.time(), workers, 0.0
         waiting = set(pending)
         self.states = {job: State(job, "waiting" if job in waiting else "done") for job in jobs}
         for state in self.states.values():
@@ -55,10 +57,13 @@ class Watch:
         state.seconds = outcome.seconds if outcome.state == "done" else None
 
     def look(self) -> list[State]:
-        """All states, those of runs at work read anew."""
-        for state in self.states.values():
-            if state.state in ("waiting", "running"):
-                self._read(state)
+        """All states, those of runs at work read anew unless that was done just now."""
+        began = time.monotonic()
+        if began >= self.due:
+            for state in self.states.values():
+                if state.state in ("waiting", "running"):
+                    self._read(state)
+            self.due = time.monotonic() + (time.monotonic() - began) / SHARE
         return list(self.states.values())
 
     def _read(self, state: State) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -60,6 +61,22 @@ def test_states_are_read_from_the_folders(jobs):
         ["CoOp", "80.0", "(1/2,", "1", "at", "work)", "40.0", "(1/2)"]
     ]
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_looking_takes_little_of_the_time(jobs, monkeypatch):
+    looked, now = [], [0.0]
+
+    def read(self, state):
+        looked.append(state.job)
+        now[0] += 0.1
+
+    monkeypatch.setattr(Watch, "_read", read)
+    monkeypatch.setattr("benchmark.watching.time", SimpleNamespace(time=time.time, monotonic=lambda: now[0]))
+    watch = Watch(jobs, jobs)
+    for _ in range(200):
+        watch.look()
+        now[0] += 0.1
+    assert len(looked) == 2 * len(jobs)  # 0.8 s of looking, and again 16 s later
 
 
 def test_what_was_there_before_is_not_this_sweep_s(jobs):
