@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         texts = drafted(load_language_model(args.draft, LoadOptions(kind="causal")), classes)
     atomic_text(out, template(classes, texts, args.draft or ""))
     do = "read it, mend it, then" if args.draft else "fill it, then"
-    print(f"{out}: {len(texts)} classes; {do}: python -m cilmp llm extract --split {args.split} --answers {out}")
+    extract = program("python -m llm.describe").replace("describe", "extract")
+    print(f"{out}: {len(texts)} classes; {do}: {extract} --split {args.split} --answers {out}")
     return 0
 
 

@@ -79,7 +79,9 @@ def read_answers(path: str | Path) -> dict[str, Any]:
     if not isinstance(classes, dict) or not classes:
         raise UserError(f"{path}: needs a mapping `classes:` of class name to description")
     for name, text in classes.items():
-        if not isinstance(name, str) or not isinstance(text, str) or not text.strip():
+        if text is None or (isinstance(text, str) and not text.strip()):
+            raise UserError(f"{path}: class {name!r} has no description yet: write what it looks like")
+        if not isinstance(name, str) or not isinstance(text, str):
             raise UserError(f"{path}: class {name!r}: name and description must be text (quote names such as 'no')")
     return {**content, "classes": {class_key(name): text.strip() for name, text in classes.items()}}
 

@@ -24,9 +24,9 @@ def split(tmp_path):
 def test_it_is_refused_empty_and_makes_rows_once_filled(split, tmp_path, capsys):
     assert main([str(split), "--modality", "microscopy"]) == 0
     file = split.parent / FILE
-    assert f"llm extract --split {split} --answers {file}" in capsys.readouterr().out
+    assert f"python -m llm.extract --split {split} --answers {file}" in capsys.readouterr().out
     assert "In a microscopy image, describe the distinctive visual features of {class}." in file.read_text()
-    with pytest.raises(UserError, match="class 'round cell': name and description must be text"):
+    with pytest.raises(UserError, match="class 'round cell' has no description yet: write what it looks like"):
         read_answers(file)
     content = yaml.safe_load(file.read_text())
     content["classes"] = dict.fromkeys(content["classes"], "A round thing.")

@@ -55,15 +55,18 @@ def _compare_one(recording: Recording, name: str, method: type) -> bool:
     columns = replayed(recording, method)
     if not columns:
         raise UserError(f"{recording.path}: {name}: it has none of the columns that {method.__name__} gives")
+    longest = max(len(column.name) for column in columns)
     for column in columns:
         if column.value is None:
             recording.arrays.get(column.name)
-            print(f"  --   {column.name}  not compared: {column.why}")
+            print(f"  --   {column.name:<{longest}} not compared: {column.why}")
             continue
         difference, tolerance = recording.difference(column)
         within = difference <= tolerance  # False for NaN too
         good, compared = good + within, compared + 1
         why = f"; {column.why}" if column.why else ""
-        print(f"  {'ok  ' if within else 'FAIL'} {difference:.2e} (tolerance {tolerance:.2e}{why})  {column.name}")
+        print(
+            f"  {'ok  ' if within else 'FAIL'} {column.name:<{longest}} {difference:.2e} (tolerance {tolerance:.2e}{why})"
+        )
     print(f"  {'within tolerance' if good == compared else 'NOT within tolerance'}")
     return good == compared
