@@ -135,8 +135,7 @@ def _groups(figure: Figure, jobs: Iterable[Job]) -> dict[tuple[str, int], list[J
     """(data set, seed) -> the runs of it that belong together: one, or base and new."""
     groups: dict[tuple[str, int], list[Job]] = {}
     for job in jobs:
-        name = f"{job.method}:{job.variant}" if job.variant else job.method
-        if name == figure.method and figure.dataset in (None, job.dataset) and figure.shots in (None, job.shots):
+        if job.named == figure.method and figure.dataset in (None, job.dataset) and figure.shots in (None, job.shots):
             groups.setdefault((job.dataset, job.seed), []).append(job)
     return groups
 

@@ -39,12 +39,16 @@ class Job:
     draw: str = COOP
 
     @property
+    def named(self) -> str:
+        """METHOD or METHOD:VARIANT, as a plan names it."""
+        return f"{self.method}:{self.variant}" if self.variant else self.method
+
+    @property
     def title(self) -> str:
         """Short name for progress lines."""
         part = "" if self.subset == "all" else f" {self.subset}"
-        method = f"{self.method}:{self.variant}" if self.variant else self.method
         draw = "" if self.draw == COOP else f" {self.draw} {self.shots}"
-        return f"{method} {self.dataset}{part}{draw} seed {self.seed}"
+        return f"{self.named} {self.dataset}{part}{draw} seed {self.seed}"
 
 
 def finished(job: Job, runner: str) -> bool:

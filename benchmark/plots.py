@@ -15,7 +15,7 @@ from benchmark.jobs import ZERO_SHOT
 from benchmark.learning import learning
 from benchmark.results import METRICS, Result, read_predictions
 from benchmark.statistics import mean, sample_std
-from benchmark.tables import by_seed, draw_of, labels, unique
+from benchmark.tables import by_seed, by_test, draw_of, labels, unique
 from benchmark.temperature import risk_coverage as risks
 from datasets.quotas import COOP, with_draw
 from toolbox.run_files import Predictions
@@ -45,8 +45,7 @@ def figures(report: "Report") -> Iterator[tuple[str, Figure]]:
     both = [r for r in results if r.subset in ("base", "new")]
     if {r.subset for r in both} == {"base", "new"}:
         yield "base_new", base_against_new(both)
-    for dataset, subset, shots, source in unique((r.dataset, r.subset, r.shots, r.source) for r in results):
-        here = [r for r in results if (r.dataset, r.subset, r.shots, r.source) == (dataset, subset, shots, source)]
+    for (dataset, subset, shots, source), here in by_test(results):
         stem = "_".join(str(x) for x in (dataset, subset, shots, source and f"from_{source}") if x is not None)
         title = f"{dataset}, {subset} classes" + (f", trained on {source}" if source else "")
         if len(here[0].classnames) <= MOST_CLASSES:

@@ -34,7 +34,7 @@ class Live:
 
     def __init__(self, watch: Watch, total: int, console: Console) -> None:
         self.watch, self.total, self.console = watch, total, console
-        self.ended = self.failed = 0
+        self.ended = 0
         self.said = self.began = time.monotonic()
 
     def follow(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -51,7 +51,7 @@ class Live:
         try:
             for number, outcome in enumerate(outcomes, start=1):
                 self.watch.ended(outcome)
-                self.ended, self.failed = number, self.failed + (outcome.state == "failed")
+                self.ended = number
                 self._say(f"[{number}/{self.total}] {_line(outcome)}")
                 yield outcome
         finally:
@@ -79,7 +79,8 @@ class Live:
         running = [s for s in states if s.state == "running"]
         lines = [f"{s.job.title}: {s.said or 'begun'}" for s in running[:MOST_RUNNING]]
         lines += [f"and {len(running) - MOST_RUNNING} more"] if len(running) > MOST_RUNNING else []
-        done = [f"{self.ended}/{self.total} runs"] + ([f"{self.failed} failed"] if self.failed else [])
+        failed = sum(s.state == "failed" for s in states)
+        done = [f"{self.ended}/{self.total} runs"] + ([f"{failed} failed"] if failed else [])
         lines.append(", ".join([*done, f"{_clock(time.monotonic() - self.began)} so far", *self._left()]))
         return Group(table(states), *(Text(shown(line), no_wrap=True, overflow="ellipsis") for line in lines))
 
@@ -91,7 +92,7 @@ def table(states: list[State]) -> Table:
     found = Table("", *([shown(kind) for kind in kinds] if several else ["runs"]), box=box.SIMPLE_HEAD)
     rows: dict[str, list[State]] = {}
     for state in states:
-        rows.setdefault(_method(state.job), []).append(state)
+        rows.setdefault(state.job.named, []).append(state)
     for method, own in rows.items():
         cells = [_cell([s for s in own if _kind(s.job) == kind]) for kind in kinds] if several else [_count(own)]
         found.add_row(shown(method), *cells)
@@ -113,10 +114,6 @@ def _kind(job: Job) -> str:
     return " ".join(
         [job.dataset, *([job.subset] if job.subset != "all" else []), *([str(job.shots)] if job.shots > 0 else [])]
     )
-
-
-def _method(job: Job) -> str:
-    return f"{job.method}:{job.variant}" if job.variant else job.method
 
 
 def _clock(seconds: float) -> str:

@@ -12,6 +12,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,19 +63,26 @@ def run_and_show(plan: Plan, jobs: list[Job], args: argparse.Namespace) -> int:
     """Run what is not there, and print the table of what then is; returns the exit code."""
     console = Console(file=sys.stderr)  # this very stream: that of a run at work leads to its log
     folders = [job.output for job in jobs]
+    pictures = report.pictures_of(args) if args.page or args.watch else None
     page = PageAsRunsFinish(folders) if args.watch else None
     outcomes: list[Outcome] = []
     made: set[str] = set()
-    for outcome in sweep(jobs, args, console):
-        outcomes.append(outcome)
-        made |= {outcome.job.method} if outcome.state != "failed" else set()
-        if page and made and outcome.state != "skipped" and len(outcomes) < len(jobs):
-            page.write(report.settings_for(plan, made, report.pictures_of(args)), outcomes, console)
+    with closing(sweep(jobs, args, console)) as ending:
+        for outcome in ending:
+            outcomes.append(outcome)
+            made |= {outcome.job.method} if outcome.state != "failed" else set()
+            if page and made and outcome.state != "skipped" and len(outcomes) < len(jobs):
+                page.write(report.settings_for(plan, made, pictures), outcomes, console)
+            if _hopeless(outcomes):
+                console.print(
+                    "Two runs failed for the same bad input and none succeeded: the others are not tried.",
+                    highlight=False,
+                )
+                break
     # A test whose training failed is no failure of its own: the reason is the training's.
     failures = [o for o in outcomes if o.state == "failed" and not o.message.startswith(NEEDED)]
     try:
         if made:
-            pictures = report.pictures_of(args) if args.page or args.watch else None
             report.show(report.settings_for(plan, made, pictures), list(filter(Path.exists, folders)))
     finally:
         _say_failures(failures, console)
@@ -150,16 +158,9 @@ def sweep(jobs: list[Job], args: argparse.Namespace, console: Console) -> Iterat
         minutes=args.minutes,
         memory_gb=args.memory,
     )
-    outcomes = [Outcome(job, "skipped") for job in skipped]
     live = Live(Watch(jobs, pending, options.workers), len(pending), console)
-    for outcome in live.follow(ENGINES[args.engine](chains(pending), args.runner, options)):
-        outcomes.append(outcome)
-        yield outcome
-        if _hopeless(outcomes):
-            console.print(
-                "Two runs failed for the same bad input and none succeeded: the others are not tried.", highlight=False
-            )
-            break
+    with closing(ENGINES[args.engine](chains(pending), args.runner, options)) as made:
+        yield from live.follow(made)
 
 
 def _finished(jobs: list[Job], runner: str) -> list[Job]:

@@ -1,6 +1,6 @@
 """From results to tables: which cells there are, their mean and spread over seeds, which is best."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from benchmark.results import METRICS, Result
@@ -56,6 +56,12 @@ def cell(values: Sequence[float], spread: Spread) -> Cell:
 def unique(items: Iterable) -> list:
     """The items without repeats, in order of first appearance."""
     return list(dict.fromkeys(items))
+
+
+def by_test(results: list[Result]) -> Iterator[tuple[tuple[str, str, int | None, str | None], list[Result]]]:
+    """Runs that may be shown side by side, under their (data set, side, shots, source)."""
+    for key in unique((r.dataset, r.subset, r.shots, r.source) for r in results):
+        yield key, [r for r in results if (r.dataset, r.subset, r.shots, r.source) == key]
 
 
 def labels(results: list[Result]) -> dict[str, list[Result]]:

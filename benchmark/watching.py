@@ -2,11 +2,13 @@
 
 import re
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchmark.execute import Outcome
 from benchmark.jobs import Job
+from benchmark.statistics import mean
 from toolbox.errors import UserError
 from toolbox.run_files import RESULT, find_result
 
@@ -90,20 +92,21 @@ class Watch:
 
     def seconds_left(self) -> float | None:
         """Until all have ended, from how long runs of the same method took; None before one of each kind is known."""
+        took: dict[tuple[bool, str], list[float]] = defaultdict(list)
+        for state in self.states.values():
+            if state.seconds:
+                trains = state.job.after is None  # or it tests another's weights, which is quicker
+                for name in (state.job.named, ""):
+                    took[trains, name].append(state.seconds)
         left = 0.0
         for state in self.states.values():
             if state.state in ("waiting", "running"):
-                like = self._seconds_like(state.job)
-                if like is None:
+                trains = state.job.after is None
+                like = took.get((trains, state.job.named)) or took.get((trains, ""))  # of any method
+                if not like:
                     return None
-                left += like * (1 - state.share)
+                left += mean(like) * (1 - state.share)
         return left / self.workers
-
-    def _seconds_like(self, job: Job) -> float | None:
-        """Mean seconds of runs of the same kind (training, or testing another's weights), of the same method if there are."""
-        known = [s for s in self.states.values() if s.seconds and (s.job.after is None) == (job.after is None)]
-        same = [s for s in known if (s.job.method, s.job.variant) == (job.method, job.variant)] or known
-        return sum(s.seconds for s in same) / len(same) if same else None
 
 
 def _accuracy(job: Job) -> float | None:

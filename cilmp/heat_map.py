@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from cilmp.picture import Picture
+from datasets.images import central_square
 from toolbox.errors import UserError, nearest
 from toolbox.files import atomic_path
 
@@ -62,10 +63,5 @@ def figure(image: Image.Image, heat: np.ndarray, title: str) -> Picture:
 
 
 def visible_part(image: Image.Image, size: int) -> Image.Image:
-    """What the model sees of `image`, the central square of its shorter side, (size * FINER) pixels a side.
-
-    Cut first and scaled then: a long strip of an image would need a huge one in between the other way round.
-    """
-    side = min(image.size)
-    left, top = ((whole - side) // 2 for whole in image.size)
-    return image.crop((left, top, left + side, top + side)).resize((size * FINER, size * FINER), Image.BICUBIC)
+    """What the model sees of `image`, (size * FINER) pixels a side."""
+    return central_square(image, size * FINER)

@@ -202,3 +202,13 @@ def _reason(error: BaseException) -> str:
         return "it takes more memory than there is"
     text = str(error).split("\n")[0]
     return "no known image format" if text.startswith("cannot identify") else text or type(error).__name__
+
+
+def central_square(image: Image.Image, side: int) -> Image.Image:
+    """What a model sees of an image, the central square of its shorter side, `side` pixels wide.
+
+    Cut first and scaled then: a long strip of an image would need a huge one in between the other way round.
+    """
+    shorter = min(image.size)
+    left, top = ((whole - shorter) // 2 for whole in image.size)
+    return image.crop((left, top, left + shorter, top + shorter)).resize((side, side), Image.Resampling.BICUBIC)

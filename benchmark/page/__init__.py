@@ -71,7 +71,9 @@ def html(
     said = {*compared, *report.rows_notes, *below}
     whole = [find_result(r.folder) or {} for r in report.results]
     synthetic = any(r.synthetic for r in report.results)
-    images, image_notes = examples(report.results, shown.heat_maps) if shown.images and not unfinished else ([], [])
+    images, image_notes = [], []
+    if shown.images and not unfinished:
+        images, image_notes = examples(report.results, whole, shown.heat_maps)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, finalize=_plain
     )

@@ -5,18 +5,19 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmark.results import Result, read_predictions
 from benchmark.tables import labels, unique
-from datasets.images import read_image
+from datasets.images import central_square, read_image
 from datasets.quotas import COOP
 from datasets.reading import Reading
 from toolbox.errors import UserError
 from toolbox.plain import parse_yaml
-from toolbox.run_files import RESULT, Predictions, find_result
+from toolbox.run_files import RESULT, Predictions
 
 EACH = 4
 """Mistakes, and hits, of a method."""
@@ -47,8 +48,15 @@ class Examples:
     doubtful: list[Example]
 
 
-def examples(results: list[Result], heat_maps: bool = False) -> tuple[list[Examples], list[str]]:
-    """Those of the first seed of each method on each test, and notes on what is not shown."""
+def examples(
+    results: list[Result], whole: list[dict[str, Any]], heat_maps: bool = False
+) -> tuple[list[Examples], list[str]]:
+    """Those of the first seed of each method on each test, and notes on what is not shown.
+
+    Args:
+        whole: all of each run's result.json, {} where it has none.
+    """
+    kept = {r.folder: of_run for r, of_run in zip(results, whole, strict=True)}
     found: list[Examples] = []
     failed: list[str] = []
     size, left_out = 0, 0
@@ -60,7 +68,8 @@ def examples(results: list[Result], heat_maps: bool = False) -> tuple[list[Examp
             left_out += 1
             continue
         try:
-            made = _of_run(title, run, predictions, _maps(run) if heat_maps else None)
+            maps = _maps(run, kept[run.folder]) if heat_maps else None
+            made = _of_run(title, run, predictions, _data(run, kept[run.folder]), maps)
         except UserError as error:
             failed.append(f"No images of {title}: {error}")
             continue
@@ -94,19 +103,21 @@ def chosen(predictions: Predictions) -> tuple[list[int], list[int]]:
 Maps = Callable[[Image.Image, int], np.ndarray]
 
 
-def _of_run(title: str, run: Result, predictions: Predictions, maps: Maps | None) -> Examples:
-    root, reading = _data(run)
+def _of_run(
+    title: str, run: Result, predictions: Predictions, data: tuple[Path, Reading], maps: Maps | None
+) -> Examples:
+    (root, reading), probabilities = data, predictions.probabilities
 
     def example(place: int) -> Example:
         file = str(predictions.paths[place])
         image = read_image(root / file, reading=reading)
-        shares, true = predictions.probabilities[place], int(predictions.labels[place])
+        shares, true = probabilities[place], int(predictions.labels[place])
         named = int(shares.argmax())
         name, other = run.classnames[true], run.classnames[named]
         taken = (
             f", taken for {other} ({100 * shares[named]:.0f} %)" if named != true else f", {100 * shares[true]:.0f} %"
         )
-        small = _square(image)
+        small = central_square(image, SIDE)
         heat = _jpeg(_under(small, maps(image, named))) if maps else ""
         return Example(_jpeg(small), heat, name + taken, file)
 
@@ -114,14 +125,14 @@ def _of_run(title: str, run: Result, predictions: Predictions, maps: Maps | None
     return Examples(title, [example(place) for place in mistakes], [example(place) for place in doubtful])
 
 
-def _data(run: Result) -> tuple[Path, Reading]:
+def _data(run: Result, kept: dict[str, Any]) -> tuple[Path, Reading]:
     """The run's data folder, and how it read images.
 
     Raises:
         UserError: its result.json does not say.
     """
     try:
-        config = parse_yaml((find_result(run.folder) or {})["config"])
+        config = parse_yaml(kept["config"])
         pixels, data = config.get("INPUT", {}), config["DATASET"]
         reading = Reading(pixels.get("EXIF", False), data.get("WINDOW", ""), pixels.get("ALLOW_TRUNCATED", False))
         return Path(data["ROOT"]), reading
@@ -129,7 +140,7 @@ def _data(run: Result) -> tuple[Path, Reading]:
         raise UserError(f"{run.folder / RESULT} does not say where its data is") from error
 
 
-def _maps(run: Result) -> Maps:
+def _maps(run: Result, kept: dict[str, Any]) -> Maps:
     """Relevance of an image's patches to a class, (rows, columns), by the run's model.
 
     Raises:
@@ -140,7 +151,7 @@ def _maps(run: Result) -> Maps:
     from trainers.life.saved import open_run
     from vlm.prompts.explain import relevance
 
-    weights = (find_result(run.folder) or {}).get("weights") or {}
+    weights = kept.get("weights") or {}
     saved = open_run(run.folder / weights.get("folder", "."), list(run.classnames), weights.get("epoch"))
 
     def heat(image: Image.Image, label: int) -> np.ndarray:
@@ -149,13 +160,6 @@ def _maps(run: Result) -> Maps:
         return relevance(saved.model, inputs, torch.tensor([label], device=device))[1][0].cpu().numpy()
 
     return heat
-
-
-def _square(image: Image.Image) -> Image.Image:
-    """The central square of the shorter side, which is what the models see, `SIDE` pixels wide."""
-    side = min(image.size)
-    left, top = ((whole - side) // 2 for whole in image.size)
-    return image.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
 
 
 def _under(image: Image.Image, heat: np.ndarray) -> Image.Image:

@@ -32,10 +32,6 @@ def main(argv: Sequence[str]) -> int:
         except UserError as error:
             raise UserError(f"{error}; give --again, or another --output") from error
     print(f"{plan.protocol}: {len(jobs)} runs into {plan.output}, {there} of them there already")
-    for (method, dataset), n in Counter((_named(job), job.dataset) for job in jobs).items():
+    for (method, dataset), n in Counter((job.named, job.dataset) for job in jobs).items():
         print(f"  {method} on {dataset}: {n}")
     return 0
-
-
-def _named(job) -> str:
-    return f"{job.method}:{job.variant}" if job.variant else job.method

@@ -18,7 +18,7 @@ from benchmark.report import Pictures
 from benchmark.results import read_results
 from tests.benchmark.runs_on_disk import edit, write_run
 from tests.browser import browser, needs_chromium
-from toolbox.run_files import Predictions
+from toolbox.run_files import Predictions, find_result
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 MOST = 2_000_000  # bytes
@@ -87,6 +87,10 @@ def results_of(page: Path):
     return read_results([page.parents[1]])
 
 
+def shown_of(results, **options):
+    return examples(results, [find_result(r.folder) for r in results], **options)
+
+
 def test_mistakes_that_were_surest_and_hits_that_were_least_sure_come_first():
     logits = np.array([[0, 3], [0, 1], [2, 0], [1, 0], [0, 2], [0, 0.5]])
     labels = np.array([0, 0, 0, 0, 1, 1])
@@ -94,7 +98,7 @@ def test_mistakes_that_were_surest_and_hits_that_were_least_sure_come_first():
 
 
 def test_images_are_small_copies_with_words_beside_them(page):
-    found, notes = examples(results_of(page))
+    found, notes = shown_of(results_of(page))
     assert [len(one.doubtful) for one in found] == [4, 4, 4] and notes == []
     one = found[-1].mistakes[0]
     assert re.fullmatch(r"class \d, taken for (class \d|<img .*>) \(71 %\)", one.said)
@@ -110,7 +114,7 @@ def test_no_images_where_they_may_not_be_copied_or_are_gone(page, tmp_path):
     for run in (page.parents[1]).rglob("result.json"):
         edit(run.parent, config="")
     try:
-        found, (note,) = examples(results_of(page))
+        found, (note,) = shown_of(results_of(page))
     finally:
         for run in (page.parents[1]).rglob("result.json"):
             edit(run.parent, config=f"DATASET:\n  ROOT: {page.parents[1] / 'data'}\n")
@@ -121,7 +125,7 @@ def test_heat_maps_stand_beside_the_images(world, tmp_path):
     trained = world.run("CoOp", "page-base", DATASET__SUBSAMPLE_CLASSES="base", OPTIM__MAX_EPOCH=1)
     words = ["--eval-only", "--model-dir", str(trained)]
     tested = world.run("CoOp", "page-new", *words, DATASET__SUBSAMPLE_CLASSES="new")
-    found, notes = examples(read_results([trained, tested]), heat_maps=True)
+    found, notes = shown_of(read_results([trained, tested]), heat_maps=True)
     assert notes == [] and [one.title for one in found] == [
         "CoOp on cells, base classes, seed 1",
         "CoOp on cells, new classes, seed 1",

@@ -132,6 +132,12 @@ def test_watch_writes_the_page_as_runs_finish(sweep, tmp_path, capsys, monkeypat
     assert "http-equiv" not in written.read_text()
 
 
+def test_pictures_that_cannot_be_are_refused_before_the_first_run(sweep, tmp_path):
+    with pytest.raises(UserError, match="--heat-maps stand beside images"):
+        sweep("--page", "--heat-maps", "--no-images")
+    assert calls(tmp_path) == []
+
+
 def test_dry_run_prints_commands_only(sweep, tmp_path, capsys):
     assert sweep("--dry-run") == 0
     lines = capsys.readouterr().out.splitlines()

@@ -166,7 +166,7 @@ class ConditionalText(nn.Module):
             prepared, shared = self._prepared(part, len(f))
             moved = self._moved(f.float(), part, prepared)
         each, once = self._bytes()
-        images = max(1, int((self.budget - once * part.n_cls) // (each * part.n_cls)))
+        images = max(1, (self.budget - once * part.n_cls) // (each * part.n_cls))
         return in_chunks(lambda *m: self._features(part, prepared, *m), moved.split(images, dim=1), *shared)
 
     def _prepared(self, part: Part, batch: int) -> tuple[Prepared, Shared]:
