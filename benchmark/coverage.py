@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="FOLDER", help="folders with finished runs below them")
     add("--coverage", type=float, nargs="+", default=[0.9], help="shares of images whose set is to hold the true class")
-    add("--splits", type=int, default=SPLITS, help=f"divisions of each test part (default: {SPLITS})")
+    add("--splits", type=int, default=SPLITS, help="divisions of each test part")
     args = parser.parse_args(argv)
     if not all(0 < coverage < 1 for coverage in args.coverage) or args.splits < 1:
         raise UserError("give --coverage shares between 0 and 1, and --splits 1 or more")

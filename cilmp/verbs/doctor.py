@@ -21,7 +21,7 @@ EXTRA = {"ray": "--engine ray", "submitit": "--engine slurm", "pydicom": "DICOM 
 def main(argv: Sequence[str]) -> int:
     """The verb; returns the exit code: 1 where something needed is missing."""
     parser = Parser(prog=f"{door()} doctor", description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: data)")
+    parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder")
     args = parser.parse_args(argv)
     missing = [name for name in NEEDED if _version(name) is None]
     for name, said in facts(args.root, missing):  # one by one: some take seconds

@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     add("--class", dest="classname", help="explain this class instead of the predicted one")
     add("--out", type=Path, help="folder for the pictures (default: RUN/explanations)")
     add("--words", action="store_true", help="nearest words and movement of rows instead of pictures")
-    add("--top", type=int, default=3, help="with --words: words a context vector (default: 3)")
+    add("--top", type=int, default=3, help="with --words: words a context vector")
     add("--plugin", action="append", default=[], help="Python file that registers the run's method")
     args = parser.parse_intermixed_args(argv)
     if not args.images and not args.words:

@@ -148,7 +148,7 @@ def main(argv: Sequence[str]) -> int:
     add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders with images at any depth")
     add("--classes", default="", help='other classes, separated by ";" (underscores stand for spaces)')
     add("--load-epoch", type=int, help="the weights after this many epochs, instead of the last or best")
-    add("--batch-size", type=int, default=32, help="images at a time (default: 32)")
+    add("--batch-size", type=int, default=32, help="images at a time")
     add("--out", type=Path, default=Path("predictions"), help="files to write, without .csv and .json")
     add("--overwrite", action="store_true", help="write over another run's predictions")
     add("--plugin", action="append", default=[], help="Python file that registers the run's method")

@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     add("run", metavar="RUN", help="output folder of a finished training run, or hub:ORG/NAME")
     add("--coverage", type=float, help="sets that hold the true class so often; the run must be calibrated for it")
     add("--host", default=HERE, help=f"address to listen on (default: {HERE}, this machine alone)")
-    add("--port", type=int, default=8000, help="port (default: 8000)")
+    add("--port", type=int, default=8000, help="port")
     add("--name", action="append", default=[], help="with --host: names that browsers may call this machine by")
     add("--plugin", action="append", default=[], help="Python file that registers the run's method")
     args = parser.parse_args(argv)
