@@ -44,9 +44,9 @@ def leave() -> None:
 
 
 def hurry() -> None:
-    """Slurm lets an element that it queued again wait for two minutes before it begins."""
+    """Slurm lets an element that it queued again wait for two minutes before it begins; a node needs a second to forget it."""
     until(waiting_for_time)
-    command("scontrol", "update", f"JobId={waiting_for_time()[0]}", "StartTime=now")
+    command("scontrol", "update", f"JobId={waiting_for_time()[0]}", "StartTime=now+5")
 
 
 def waiting_for_time() -> list[str]:
